@@ -1,0 +1,12 @@
+"""Layers: one a file, written in keras.ops, so they run on TensorFlow, JAX and PyTorch.
+
+    >>> from keras_segattn import layers
+    >>> layers.BilinearUpsampling2D(2).compute_output_shape((1, 12, 15, 11))
+    (1, 24, 30, 11)
+"""
+
+from .bilinear_upsampling import BilinearUpsampling2D
+from .crop_like import CropLike
+from .pad_to_multiple import PadToMultiple
+
+__all__ = ["BilinearUpsampling2D", "CropLike", "PadToMultiple"]

@@ -1,0 +1,15 @@
+"""Models: one architecture a file, each a function that returns a ``keras.Model``.
+
+    >>> from keras_segattn import models
+    >>> models.fcn32s((64, 96, 3), num_classes=2, encoder="mobilenet_0.75").output_shape
+    (None, 64, 96, 2)
+"""
+
+from .encoders import ENCODERS
+from .segmentation.fcn import fcn8s, fcn16s, fcn32s
+from .transfer import transfer_weights
+
+# Every builder by name: what a recipe may ask for.
+BUILDERS = {"fcn32s": fcn32s, "fcn16s": fcn16s, "fcn8s": fcn8s}
+
+__all__ = ["BUILDERS", "ENCODERS", "fcn32s", "fcn16s", "fcn8s", "transfer_weights"]

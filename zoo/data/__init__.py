@@ -1,0 +1,44 @@
+"""Data sets: the facts of each (classes, palette, splits, terms), and readers that serve every backend.
+
+    >>> from keras_segattn.zoo import data
+    >>> data.DATASETS["camvid"].splits
+    {'train': 367, 'val': 101, 'test': 233}
+"""
+
+import os
+from pathlib import Path
+
+from .camvid import CAMVID
+from .dataset import DataError, Dataset
+
+DATASETS = {dataset.name: dataset for dataset in (CAMVID,)}
+
+__all__ = ["DATASETS", "DataError", "Dataset", "data_folder"]
+
+
+def data_folder(data_dir=None):
+    """The folder that holds the data sets.
+
+    Args:
+        data_dir: path, or None for what the environment variable ``KERAS_SEGATTN_DATA`` says.
+
+    Returns:
+        pathlib.Path of a folder that exists.
+
+    Raises:
+        DataError: if neither names a folder.
+
+    Example:
+        >>> data_folder("no/such/folder")
+        Traceback (most recent call last):
+        keras_segattn.zoo.data.dataset.DataError: data folder: expected an existing folder from --data-dir \
+or KERAS_SEGATTN_DATA. Received: 'no/such/folder'
+    """
+    chosen = data_dir or os.environ.get("KERAS_SEGATTN_DATA")
+    if not chosen or not Path(chosen).is_dir():
+        received = repr(str(chosen)) if chosen else "nothing"
+        raise DataError(
+            "data folder: expected an existing folder from --data-dir or KERAS_SEGATTN_DATA. "
+            f"Received: {received}"
+        )
+    return Path(chosen)

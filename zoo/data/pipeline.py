@@ -1,0 +1,51 @@
+"""Batches for training: shuffled, augmented, and the same again for the same seed and epoch."""
+
+import grain
+
+from .augment import random_view
+
+
+def training_batches(examples, recipe, ignore_label, epoch):
+    """One epoch of random views.
+
+    Args:
+        examples: sequence of ``open_split``.
+        recipe: ``Recipe``; its crop, scale, colour, batch_size and seed are used.
+        ignore_label: label value that counts nothing.
+        epoch: int >= 0; each epoch has its own order and views, whether or not it is the first after a
+            resume.
+
+    Returns:
+        iterable of (image uint8 (B, h, w, 3), label uint8 (B, h, w)), without the incomplete last batch.
+
+    Raises:
+        ValueError: if there are fewer examples than one batch holds.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> batches = training_batches(train, zoo.info("fcn8s_mobilenet_camvid"), 11, 0)  # doctest: +SKIP
+    """
+    if len(examples) < recipe.batch_size:
+        raise ValueError(
+            f"batch_size: expected at most the {len(examples)} training images. Received: {recipe.batch_size}"
+        )
+
+    def view(example, rng):
+        return random_view(
+            example["image"],
+            example["label"],
+            rng,
+            crop=recipe.crop,
+            scale=recipe.scale,
+            colour=recipe.colour,
+            ignore_label=ignore_label,
+        )
+
+    seed = recipe.seed * 10_000 + epoch
+    return (
+        grain.MapDataset.source(examples)
+        .shuffle(seed=seed)
+        .random_map(view, seed=seed)
+        .batch(recipe.batch_size, drop_remainder=True)
+        .to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=8))
+    )

@@ -1,0 +1,76 @@
+"""The recipe: everything that makes one entry of the zoo, as plain data."""
+
+from dataclasses import dataclass, field
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one entry is built, trained, measured and exported. A variant is ``dataclasses.replace`` of it.
+
+    Args:
+        name: ``<model>_<dataset>``, the entry's name everywhere.
+        model: key of ``models.BUILDERS``.
+        arguments: what the builder is called with beside image shape and class count.
+        dataset: key of ``zoo.data.DATASETS``.
+        image_size: (H, W) that the entry is loaded, evaluated and exported with.
+        start: entry whose weights training starts from, by layer name; None starts from ImageNet.
+        crop: (h, w) of the training views.
+        scale: (low, high) magnification of the training views.
+        colour: strength of the colour changes, 0..1.
+        batch_size: views in a step.
+        epochs: passes over the training split.
+        learning_rate: peak rate of AdamW, after the warm-up and before the cosine decay to 0.
+        encoder_rate: the encoder learns at this share of the learning rate.
+        weight_decay: of AdamW.
+        warmup_steps: steps of linear warm-up.
+        averaging: momentum of the exponential average of the weights, which is what is evaluated.
+        label_smoothing: of the cross-entropy, 0..1.
+        seed: of everything random.
+        validate_every: epochs between two looks at the validation split.
+        precisions: of the exported .tflite files.
+
+    Raises:
+        ValueError: if an argument is outside of its range.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from keras_segattn import zoo
+        >>> replace(zoo.info("fcn8s_mobilenet_camvid"), seed=1).seed
+        1
+    """
+
+    name: str
+    model: str
+    arguments: dict = field(default_factory=dict)
+    dataset: str
+    image_size: tuple
+    start: str | None = None
+    crop: tuple
+    scale: tuple = (0.75, 2.0)
+    colour: float = 0.4
+    batch_size: int = 4
+    epochs: int
+    learning_rate: float = 1e-3
+    encoder_rate: float = 0.3
+    weight_decay: float = 1e-4
+    warmup_steps: int = 200
+    averaging: float = 0.998
+    label_smoothing: float = 0.0
+    seed: int = 0
+    validate_every: int = 2
+    precisions: tuple = PRECISIONS
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "validate_every"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")
+        for name in ("image_size", "crop"):
+            value = getattr(self, name)
+            if len(value) != 2 or min(value) < 32:
+                raise ValueError(f"{name}: expected (height, width), each >= 32. Received: {value!r}")
+        unknown = set(self.precisions) - set(PRECISIONS)
+        if unknown:
+            raise ValueError(f"precisions: expected some of {PRECISIONS}. Received: {sorted(unknown)}")

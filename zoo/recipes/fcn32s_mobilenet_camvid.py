@@ -1,0 +1,16 @@
+"""FCN-32s on MobileNet 0.75 (ImageNet), CamVid: the first stage of Long et al. 2015.
+
+segattn train fcn32s_mobilenet_camvid
+"""
+
+from ..recipe import Recipe
+
+RECIPE = Recipe(
+    name="fcn32s_mobilenet_camvid",
+    model="fcn32s",
+    arguments={"encoder": "mobilenet_0.75"},
+    dataset="camvid",
+    image_size=(360, 480),
+    crop=(288, 384),
+    epochs=20,
+)

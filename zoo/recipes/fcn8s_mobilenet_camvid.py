@@ -1,0 +1,18 @@
+"""FCN-8s on MobileNet 0.75, CamVid: the third stage of Long et al. 2015, from FCN-16s.
+
+segattn train fcn8s_mobilenet_camvid
+"""
+
+from dataclasses import replace
+
+from .fcn16s_mobilenet_camvid import RECIPE as FCN16S
+
+RECIPE = replace(
+    FCN16S,
+    name="fcn8s_mobilenet_camvid",
+    model="fcn8s",
+    start="fcn16s_mobilenet_camvid",
+    crop=(352, 480),
+    epochs=28,
+    learning_rate=1e-3,
+)

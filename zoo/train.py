@@ -1,0 +1,235 @@
+"""The training loop, the only one: epochs that can be stopped anywhere and taken up again."""
+
+import csv
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..losses import CrossEntropy, class_weights_from_frequency
+from ..models import BUILDERS, transfer_weights
+from .data import DATASETS, DataError, data_folder
+from .data.builder import open_split
+from .data.pipeline import training_batches
+from .evaluate import confusion_of, keras_predictor
+from .recipe import Recipe
+
+
+class TwoRateAdamW(keras.optimizers.AdamW):
+    """AdamW that updates the encoder's variables at a share of the learning rate.
+
+    Args:
+        slow: paths of the variables that learn slowly.
+        share: 0..1, their share of the learning rate.
+
+    Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
+
+    Example:
+        >>> TwoRateAdamW(slow=[], share=0.3, learning_rate=1e-3).share
+        0.3
+    """
+
+    def __init__(self, *, slow, share, **kwargs):
+        super().__init__(**kwargs)
+        self.slow = frozenset(slow)
+        self.share = share
+
+    def update_step(self, gradient, variable, learning_rate):
+        # TensorFlow hands over its own variable, which has no path; its index tells which one it is.
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        share = self.share if path in self.slow else 1.0
+        super().update_step(gradient, variable, learning_rate * share)
+
+
+def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
+    """Train an entry and keep its best weights by validation mean IoU.
+
+    Every epoch ends with a checkpoint (model, optimizer, averages, random state), written whole or not
+    at all; a training that was killed and resumed follows the curve of one that was not.
+
+    Args:
+        recipe: ``Recipe``.
+        output: folder of this run: ``checkpoint-0007.weights.h5``, ``log.csv``, ``best.weights.h5``.
+        data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
+        resume: take up the run in ``output`` where it stopped; otherwise the folder must hold none.
+        start_weights: weights file of the entry ``recipe.start``, or None to look it up in the zoo.
+
+    Returns:
+        pathlib.Path of the best weights: the averaged ones, in the precision that they were trained in.
+
+    Raises:
+        DataError: if the data are missing or not what the data set says.
+        FileExistsError: if ``output`` holds a run and ``resume`` is False.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> train(zoo.info("fcn8s_mobilenet_camvid"), "runs/fcn8s")          # doctest: +SKIP
+    """
+    output, dataset = Path(output), DATASETS[recipe.dataset]
+    folder = data_folder(data_dir)
+    if _checkpoints(output) and not resume:
+        raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
+    examples, validation = (open_split(dataset, split, folder) for split in ("train", "val"))
+    output.mkdir(parents=True, exist_ok=True)
+
+    keras.utils.set_random_seed(recipe.seed)
+    previous_policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(training_policy())
+    try:
+        model = _start(recipe, len(dataset.classes), folder, start_weights)
+        _compile(model, recipe, examples, dataset)
+        done = _restore(model, output)
+        log = _Log(output / "log.csv", keep=done)
+        for epoch in range(done, recipe.epochs):
+            batches = training_batches(examples, recipe, dataset.ignore_label, epoch)
+            history = model.fit(batches, epochs=epoch + 1, initial_epoch=epoch)
+            row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
+            if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
+                row["val_mean_iou"] = _validate(model, validation, dataset, output, best=log.best())
+            log.append(row)
+            _save(model, output, epoch + 1)
+    finally:
+        keras.config.set_dtype_policy(previous_policy)
+    return output / "best.weights.h5"
+
+
+def training_policy():
+    """Mixed precision where it helps: "mixed_bfloat16" on a GPU, "float32" on a CPU.
+
+    Example:
+        >>> training_policy() in ("float32", "mixed_bfloat16")
+        True
+    """
+    gpus = keras.distribution.list_devices("gpu")
+    return "mixed_bfloat16" if gpus else "float32"
+
+
+def _start(recipe, num_classes, folder, start_weights):
+    """The model before its first step: ImageNet's encoder, or the entry that this one continues."""
+    arguments = dict(recipe.arguments)
+    if recipe.start is None:
+        local = folder / "weights_mobilenet_v1_0.75_224" / "mobilenet_v1_0.75_224_imagenet.npz"
+        use_local = arguments["encoder"] == "mobilenet_0.75" and local.is_file()
+        arguments["encoder_weights"] = local if use_local else "imagenet"
+    model = BUILDERS[recipe.model]((None, None, 3), num_classes, **arguments)
+    if recipe.start is not None:
+        from . import info, load
+
+        if start_weights is None:
+            source = load(recipe.start)
+        else:
+            source = load(recipe.start, weights=False)
+            source.load_weights(start_weights)
+        transfer_weights(source, model)
+    return model
+
+
+def _compile(model, recipe, examples, dataset):
+    num_classes = len(dataset.classes)
+    counts = sum(
+        np.bincount(examples[i]["label"].ravel(), minlength=256)[:num_classes] for i in range(len(examples))
+    )
+    if not counts.any():
+        raise DataError(f"{dataset.title}: expected labelled pixels in the training split. Found none")
+    steps = recipe.epochs * (len(examples) // recipe.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, steps - recipe.warmup_steps),
+        warmup_target=recipe.learning_rate,
+        warmup_steps=min(recipe.warmup_steps, steps // 2),
+    )
+    optimizer = TwoRateAdamW(
+        slow=[variable.path for variable in model.get_layer("encoder").trainable_variables],
+        share=recipe.encoder_rate,
+        learning_rate=schedule,
+        weight_decay=recipe.weight_decay,
+        use_ema=True,
+        ema_momentum=recipe.averaging,
+    )
+    optimizer.build(model.trainable_variables)
+    loss = CrossEntropy(
+        ignore_label=dataset.ignore_label,
+        class_weights=class_weights_from_frequency(counts / counts.sum()),
+        label_smoothing=recipe.label_smoothing,
+    )
+    model.compile(optimizer, loss)
+
+
+def _validate(model, validation, dataset, output, best):
+    """Mean IoU of the averaged weights, in points of 100; they are kept if they are the best so far."""
+    raw = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    from ..scores import scores
+
+    confusion = confusion_of(keras_predictor(model), validation, dataset)
+    value = 100 * scores(confusion)["mean_iou"]
+    print(f"validation mean IoU {value:.2f}", flush=True)
+    if value > best:
+        bare = keras.Model(model.inputs, model.outputs)  # the same layers without the optimizer
+        _replace(output / "best.weights.h5", bare.save_weights)
+    model.set_weights(raw)
+    return value
+
+
+def _checkpoints(output):
+    return sorted(p for p in output.glob("checkpoint-*.weights.h5") if re.fullmatch(r"\d+", _epoch(p)))
+
+
+def _epoch(path):
+    return path.name.removeprefix("checkpoint-").removesuffix(".weights.h5")
+
+
+def _restore(model, output):
+    """Load the newest checkpoint. Returns the number of epochs that it holds."""
+    checkpoints = _checkpoints(output)
+    if not checkpoints:
+        return 0
+    model.load_weights(checkpoints[-1])
+    return int(_epoch(checkpoints[-1]))
+
+
+def _save(model, output, epoch):
+    older = _checkpoints(output)
+    _replace(output / f"checkpoint-{epoch:04d}.weights.h5", model.save_weights)
+    for path in older:
+        path.unlink()
+
+
+def _replace(path, write):
+    """Write beside the target, then move into place: readers see the old file or the whole new one."""
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _Log:
+    """log.csv: one row an epoch; rows of epochs that a resume repeats are dropped."""
+
+    FIELDS = ("epoch", "loss", "val_mean_iou")
+
+    def __init__(self, path, keep):
+        self.path, self.rows = path, []
+        if path.is_file():
+            with path.open(newline="") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= keep]
+
+    def append(self, row):
+        self.rows.append({name: row.get(name, "") for name in self.FIELDS})
+        _replace(self.path, self._write)
+
+    def best(self):
+        return max((float(row["val_mean_iou"]) for row in self.rows if row["val_mean_iou"] != ""), default=-1.0)
+
+    def _write(self, path):
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.FIELDS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+__all__ = ["Recipe", "TwoRateAdamW", "train", "training_policy"]
