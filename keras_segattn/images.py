@@ -64,8 +64,9 @@ def read_image(path):
         A ``uint8`` array ``(H, W, 3)``, 0..255.
 
     Raises:
-        ImageError: The file is missing, empty, truncated, damaged or too large, is no picture in one of
-            ``READ_FORMATS``, or its pixels have no known range (floating point, integers beyond 16 bits).
+        ImageError: The file is missing, empty, damaged or too large, is truncated (as long as nobody sets
+            Pillow's ``LOAD_TRUNCATED_IMAGES``), is no picture in one of ``READ_FORMATS``, or its pixels
+            have no known range (floating point, integers beyond 16 bits).
 
     Example:
         >>> import tempfile
@@ -280,7 +281,7 @@ def _resize(array, height, width, resample):
     for name, size in (("height", height), ("width", width)):
         if not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"{name} must be a positive integer. Received: {size!r}")
-    return np.array(Image.fromarray(array).resize((int(width), int(height)), resample))
+    return np.array(Image.fromarray(array).resize((width, height), resample))
 
 
 def _palette_image(label_map, palette):

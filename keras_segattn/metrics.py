@@ -1,8 +1,8 @@
 """Metrics of logits (B, H, W, K) against label maps (B, H, W), void pixels left out.
 
-Pixels are counted in int32, exactly, up to 2**31 - 1 of them in one counter: float32 stops counting at
-2**24, which is less than half of CamVid's test split, and JAX has no int64 by default. A larger split is scored
-with ``scores``, which counts in int64.
+Pixels are counted in int32, exactly, up to 2**31 - 1 of them in one counter and 2**24 in one image: float32
+stops counting at 2**24, less than half of CamVid's test split, and JAX has no int64 by default. A larger
+split is scored with ``scores``, which counts in int64.
 """
 
 import math
@@ -58,10 +58,8 @@ class MeanIoU(keras.Metric):
         _check_no_sample_weight(sample_weight)
         labels, predictions, valid = _label_maps(y_true, y_pred, self.ignore_label, self.from_logits, k)
         known = (labels >= 0) & (labels < k) & (predictions >= 0) & (predictions < k)
-        cells = ops.where(known, labels * k + predictions, k * k)  # the last cell: outside
-        counts = ops.segment_sum(ops.cast(valid, "int32"), cells, num_segments=k * k + 1)
-        self.confusion.assign_add(ops.reshape(counts[:-1], (k, k)))
-        self.outside.assign_add(counts[-1])
+        self.confusion.assign_add(_count(labels, predictions, valid & known, k))
+        self.outside.assign_add(ops.sum(ops.cast(valid & ~known, "int32")))
 
     def result(self):
         counts = ops.cast(self.confusion, "float32")
@@ -126,8 +124,19 @@ class PixelAccuracy(keras.Metric):
         return {"ignore_label": self.ignore_label, "from_logits": self.from_logits, "name": self.name}
 
 
+def _count(labels, predictions, counted, num_classes):
+    """Confusion matrix of the pixels that are counted. (B, N) x 3 -> (K, K) int32"""
+    cells = ops.clip(labels * num_classes + predictions, 0, num_classes**2 - 1)
+    # Each image has a matrix of its own, as PyTorch's segment_sum adds in float32: exact to 2**24 pixels.
+    images = ops.shape(cells)[0]
+    cells = cells + num_classes**2 * ops.expand_dims(ops.arange(images, dtype="int32"), 1)
+    ones = ops.reshape(ops.cast(counted, "int32"), (-1,))
+    counts = ops.segment_sum(ones, ops.reshape(cells, (-1,)), num_segments=images * num_classes**2)
+    return ops.sum(ops.reshape(counts, (-1, num_classes, num_classes)), axis=0)
+
+
 def _label_maps(y_true, y_pred, ignore_label, from_logits, num_classes=None):
-    """Labels, predicted classes and valid, one per pixel: (N,) int32, (N,) int32, (N,) bool."""
+    """Labels, predicted classes, and which pixels are valid: (B, N) int32, int32 and bool, N = H W."""
     labels, predictions = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     expected = (*labels.shape, num_classes) if from_logits else tuple(labels.shape)
     pairs = zip(expected, predictions.shape, strict=False)
@@ -140,8 +149,9 @@ def _label_maps(y_true, y_pred, ignore_label, from_logits, num_classes=None):
         )
     if from_logits:
         predictions = ops.argmax(predictions, axis=-1)
-    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
-    predictions = ops.reshape(ops.cast(predictions, "int32"), (-1,))
+    pixels = (ops.shape(labels)[0], -1)
+    labels = ops.reshape(ops.cast(labels, "int32"), pixels)
+    predictions = ops.reshape(ops.cast(predictions, "int32"), pixels)
     valid = ops.ones_like(labels, "bool") if ignore_label is None else ops.not_equal(labels, ignore_label)
     return labels, predictions, valid
 

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from keras_segattn import images
 from keras_segattn.images import ImageError
@@ -24,6 +24,12 @@ PALETTE = np.array([(20 * k, 255 - 20 * k, 7 * k) for k in range(12)])
 NOISY = PHOTO ^ np.random.default_rng(0).integers(0, 16, PHOTO.shape, "uint8")  # its files are not small
 
 LOSSY = 6  # largest error of JPEG, WebP and AVIF on the smooth photo at their best quality
+
+
+@pytest.fixture(autouse=True)
+def pillow_as_it_comes(monkeypatch):
+    """Other libraries, tensorflow-datasets for one, let Pillow load truncated files in the whole process."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
 
 
 @pytest.fixture
@@ -295,6 +301,16 @@ def test_a_line_break_in_the_name_does_not_break_the_line(tmp_path):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_an_error_without_words_is_named_by_its_kind(saved, monkeypatch):
+    def full(*args, **options):
+        raise MemoryError
+
+    path = saved(PHOTO, "png")
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(ValueError, match=r"^cannot read '.*': MemoryError$"):
+        images.read_image(path)
+
+
 KINDS = {
     "jpg": {"quality": 90},
     "progressive.jpg": {"quality": 90, "progressive": True},
@@ -523,6 +539,7 @@ def test_a_written_file_is_as_readable_as_any_other(tmp_path, write):
 @WRITERS
 def test_a_failure_in_the_middle_leaves_the_old_file_alone(tmp_path, monkeypatch, write, failure, raised):
     def half(picture, file, *args, **options):
+        assert os.path.dirname(file.name) == str(tmp_path)  # a rename across file systems is not atomic
         file.write(b"half a picture")
         file.flush()
         raise failure
@@ -596,6 +613,7 @@ FLOATS = PHOTO / 255
         (lambda: images.overlay(FLOATS, LABELS, PALETTE), "image .*float64"),
         (lambda: images.overlay(PHOTO, LABELS[1:], PALETTE), r"label_map .*\(48, 64\)\..*\(47, 64\)"),
         (lambda: images.overlay(PHOTO, LABELS, PALETTE, 1.5), r"opacity must lie in 0\.\.1\. Received: 1\.5"),
+        (lambda: images.overlay(PHOTO, LABELS, PALETTE, -0.1), "opacity .*-0.1"),
         (lambda: images.overlay(PHOTO, LABELS, PALETTE, float("nan")), "opacity .*nan"),
         (lambda: images.class_shares(FLOATS, 3), "label_map .*float64"),
         (lambda: images.class_shares(LABELS, 0), r"num_classes must be an integer in 1\.\.256\. Received: 0"),

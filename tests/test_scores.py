@@ -58,7 +58,7 @@ def test_matrices_of_the_images_sum_to_that_of_the_split(maps):
 
 
 def test_the_score_of_a_split_is_not_the_mean_of_its_images():
-    # Class 0 has 1 of 1 pixel in one image and 0 of 9 in the other: 1 / 10, where the mean of images is 1 / 2.
+    # Class 0 has 1 of 1 pixel in one image and 0 of 9 in the other: 1 / 10, and 1 / 2 as mean of images.
     one, other = confusion_matrix([0], [0], 2), confusion_matrix([0] * 9, [1] * 9, 2)
     assert scores(one + other)["class_iou"][0] == pytest.approx(0.1)
     assert scores(one + other)["pixel_accuracy"] == pytest.approx(0.1)

@@ -150,7 +150,7 @@ def _sha256(path):
 
 
 def _cache():
-    root = os.environ.get("KERAS_SEGATTN_CACHE") or user_cache_dir("keras_segattn", appauthor=False)
+    root = os.environ.get("KERAS_SEGATTN_CACHE") or user_cache_dir("keras_segattn")
     return Path(os.path.expanduser(root)) / "weights"
 
 
@@ -194,7 +194,7 @@ def _download(url, part, progress):
             task = bar.add_task(part.stem, total=total, completed=done)
             for chunk in response.iter_content(CHUNK):
                 done += file.write(chunk)
-                bar.update(task, completed=done)
+                bar.advance(task, len(chunk))
         if total and done < total:  # urllib3 1 takes a short answer for a whole one
             raise requests.ConnectionError("the connection was closed early")
     except requests.RequestException as error:

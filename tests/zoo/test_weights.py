@@ -143,7 +143,7 @@ def test_the_cache_is_in_the_users_cache_folder_unless_told_otherwise(places, mo
     monkeypatch.delenv("KERAS_SEGATTN_CACHE")
     for variable in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(places["zoo"]))
-    kept = Path(platformdirs.user_cache_dir("keras_segattn", appauthor=False), "weights", NAME)
+    kept = Path(platformdirs.user_cache_dir("keras_segattn"), "weights", NAME)
     kept.parent.mkdir(parents=True)
     kept.write_bytes(GOOD)
     assert kept.is_relative_to(places["zoo"])
@@ -177,6 +177,13 @@ def test_a_wrong_cached_file_is_not_used_where_there_is_no_mirror(cached):
 
 def test_a_zoo_folder_that_cannot_be_looked_into_is_passed_over(cached, monkeypatch):
     monkeypatch.setenv("KERAS_SEGATTN_ZOO", "x" * 5000)  # longer than any path may be
+    cached.write_bytes(GOOD)
+    assert find(NAME) == cached
+
+
+def test_a_file_in_the_working_folder_is_not_taken_for_one_of_the_zoo(cached, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).write_bytes(WRONG)
     cached.write_bytes(GOOD)
     assert find(NAME) == cached
 
@@ -456,11 +463,12 @@ def test_the_table_is_replaced_in_one_step(places):
 
 def test_whoever_records_waits_for_the_one_who_is_recording(places):
     (places["zoo"] / "a.h5").write_bytes(b"1")
+    before = weights.TABLE.read_text()
     second = threading.Thread(target=record, args=[places["zoo"] / "a.h5"])
     with FileLock(f"{weights.TABLE}.lock"):
         second.start()
         second.join(0.3)
-        weights.TABLE.write_text(weights.TABLE.read_text() + f"{'0' * 64}  first.h5\n")
+        weights.TABLE.write_text(before + f"{'0' * 64}  first.h5\n")
     second.join(10)
     assert checksum("first.h5") == "0" * 64
     assert checksum("a.h5") == hashlib.sha256(b"1").hexdigest()

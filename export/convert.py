@@ -1,0 +1,83 @@
+"""The converting process: ``python -m keras_segattn.export.convert JOB``, apart from its caller's.
+
+The converters leak memory, may end the process, and need the TensorFlow backend; so each conversion has a
+process of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+
+class ConversionError(RuntimeError):
+    """A conversion that ended without a file; the message holds the converter's last lines.
+
+    Example:
+        >>> raise ConversionError("tflite: unsupported op")
+        Traceback (most recent call last):
+        keras_segattn.export.convert.ConversionError: tflite: unsupported op
+    """
+
+
+def convert(model, path, *, format, precision="float32", calibration=None):
+    """Convert a Keras model in a process of its own.
+
+    Args:
+        model: built keras.Model of any backend.
+        path: file or folder to write.
+        format: "saved_model", "tflite" or "onnx".
+        precision: of a .tflite file.
+        calibration: uint8 (N, H, W, 3), for "int8".
+
+    Raises:
+        ConversionError: if that process fails or dies.
+
+    Example:
+        >>> convert(model, "model.onnx", format="onnx")                      # doctest: +SKIP
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        job = {"model": f"{folder}/model.keras", "path": str(path), "format": format, "precision": precision}
+        model.save(job["model"])
+        if calibration is not None:
+            job["calibration"] = f"{folder}/calibration.npy"
+            np.save(job["calibration"], calibration)
+        Path(folder, "job.json").write_text(json.dumps(job))
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        done = subprocess.run(
+            [sys.executable, "-m", "keras_segattn.export.convert", f"{folder}/job.json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0 or not Path(path).exists():
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or ["no message"]
+        raise ConversionError(f"{format} {precision}: the converter ended with {done.returncode}: {last[0]}")
+
+
+def _main(job_file):
+    import keras
+
+    from .. import layers  # noqa: F401  (registers the layers that the model may hold)
+    from .onnx import write_onnx
+    from .saved_model import write_saved_model
+    from .tflite import write_tflite
+
+    job = json.loads(Path(job_file).read_text())
+    model = keras.saving.load_model(job["model"], compile=False)
+    if job["format"] == "saved_model":
+        write_saved_model(model, job["path"])
+    elif job["format"] == "onnx":
+        write_onnx(model, job["path"])
+    else:
+        calibration = np.load(job["calibration"]) if "calibration" in job else None
+        write_tflite(model, job["path"], precision=job["precision"], calibration=calibration)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

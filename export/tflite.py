@@ -1,0 +1,31 @@
+"""TFLite: one file with every signature, builtin operators only, static shapes."""
+
+import tempfile
+from pathlib import Path
+
+
+def write_tflite(model, path, *, precision="float32", calibration=None):
+    """Write the served functions of a model as one .tflite file.
+
+    Args:
+        model: keras.Model on the TensorFlow backend, see ``serving.signatures``.
+        path: file to write.
+        precision: see ``quantize.set_precision``.
+        calibration: uint8 (N, H, W, 3), for "int8".
+
+    Example:
+        >>> write_tflite(model, "model.tflite", precision="float16")         # doctest: +SKIP
+    """
+    import tensorflow as tf
+
+    from .quantize import set_precision
+    from .saved_model import write_saved_model
+    from .serving import signatures
+
+    names = list(signatures(model))
+    with tempfile.TemporaryDirectory() as folder:
+        # By way of a SavedModel: handed a Keras model or its functions, the converter may lose the weights.
+        write_saved_model(model, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
+        set_precision(converter, precision, names, calibration)
+        Path(path).write_bytes(converter.convert())
