@@ -442,9 +442,8 @@ def _one_hot(labels, num_classes):
 
 def _mean_over_present(losses, size):
     """Mean of the losses (K,) of the classes whose size (K,) is not 0; 0 where there is none."""
-    absent = ops.equal(size, 0.0)
-    count = ops.sum(ops.cast(ops.logical_not(absent), "float32"))
-    return ops.sum(ops.where(absent, 0.0, losses)) / ops.maximum(count, 1.0)
+    present = ops.cast(ops.not_equal(size, 0.0), "float32")
+    return ops.sum(present * losses) / ops.maximum(ops.sum(present), 1.0)
 
 
 def _for_weighted_mean(losses, weights):

@@ -171,7 +171,8 @@ def test_floating_point_is_refused(saved):
 
 def test_cmyk_jpeg_comes_back_in_its_colors(saved):
     path = saved(Image.fromarray(PHOTO).convert("CMYK"), "jpg", quality=100)
-    assert Image.open(path).mode == "CMYK"
+    with Image.open(path) as picture:
+        assert picture.mode == "CMYK"
     assert difference(images.read_image(path), PHOTO) <= LOSSY
 
 
@@ -186,7 +187,8 @@ def test_black_ink_darkens(saved):
 def test_the_first_frame_is_read(saved, suffix):
     frames = [Image.fromarray(np.roll(LABELS, 16 * k, axis=1) * np.uint8(20)) for k in range(3)]
     path = saved(frames[0], suffix, save_all=True, append_images=frames[1:], lossless=True)
-    assert Image.open(path).n_frames == 3
+    with Image.open(path) as picture:
+        assert picture.n_frames == 3
     np.testing.assert_array_equal(images.read_image(path)[..., 0], LABELS * 20)
 
 
@@ -478,9 +480,9 @@ def test_a_mask_comes_back_by_value_and_by_color(tmp_path):
     labels = LABELS.copy()
     labels[0, :3] = 12, 200, 255  # void
     images.write_mask(tmp_path / "mask.png", labels, PALETTE)
-    picture = Image.open(tmp_path / "mask.png")
-    assert picture.mode == "P"
-    np.testing.assert_array_equal(np.array(picture), labels)
+    with Image.open(tmp_path / "mask.png") as picture:
+        assert picture.mode == "P"
+        np.testing.assert_array_equal(np.array(picture), labels)
     np.testing.assert_array_equal(images.read_image(tmp_path / "mask.png"), images.colorize(labels, PALETTE))
 
 
@@ -491,7 +493,8 @@ def test_a_mask_has_eight_bits_a_pixel_however_few_the_classes(tmp_path, num_cla
     images.write_mask(tmp_path / "mask.png", labels, palette)
     depth, color = (tmp_path / "mask.png").read_bytes()[24:26]
     assert (depth, color) == (8, 3)  # 8 bits, palette
-    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "mask.png")), labels)
+    with Image.open(tmp_path / "mask.png") as picture:
+        np.testing.assert_array_equal(np.array(picture), labels)
 
 
 @pytest.mark.parametrize("name, error", [("a.png", 0), ("a.PNG", 0), ("a.jpg", LOSSY), ("a.jpeg", LOSSY)])
@@ -504,7 +507,8 @@ def test_a_written_image_is_read_back(tmp_path, name, error):
 def test_the_suffix_names_the_format(tmp_path):
     for suffix, name in images.WRITE_FORMATS.items():
         images.write_image(tmp_path / f"photo{suffix}", PHOTO)
-        assert Image.open(tmp_path / f"photo{suffix}").format == name
+        with Image.open(tmp_path / f"photo{suffix}") as picture:
+            assert picture.format == name
 
 
 def write_mask(path):

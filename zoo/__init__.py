@@ -66,11 +66,12 @@ def info(name):
     return RECIPES[name]
 
 
-def download(name):
+def download(name, progress=False):
     """The weights file of an entry, from the zoo's folder or mirror, the checkout or the cache.
 
     Args:
         name: name of an entry.
+        progress: draw a progress bar while it is fetched.
 
     Returns:
         pathlib.Path of a file whose SHA-256 was checked.
@@ -85,7 +86,7 @@ def download(name):
     """
     from .weights import find
 
-    return find(f"{info(name).name}.weights.h5")
+    return find(f"{info(name).name}.weights.h5", progress=progress)
 
 
 def load(name, weights=True, num_classes=None, image_size=None):

@@ -1,63 +1,65 @@
-"""The evaluation, the only one: a predictor over a whole official split."""
+"""The evaluation, the only one: a segmenter over a whole official split."""
 
 import numpy as np
 
-from ..scores import confusion_matrix
+from ..images import fit, restore
+from ..scores import confusion_matrix, scores
 
 
-def keras_predictor(model, batch_size=4):
-    """A function from images to label maps, through a Keras model.
+def evaluate(labels, examples, dataset, *, image_size):
+    """Scores of a segmenter, against the labels at their own resolution.
 
-    Args:
-        model: keras.Model, ``image`` (B, H, W, 3) -> ``logits`` (B, H, W, K).
-        batch_size: images in one call.
-
-    Returns:
-        function: iterable of uint8 (H, W, 3) -> iterator of int64 (H, W).
-
-    Example:
-        >>> from keras_segattn.models import fcn32s
-        >>> predict = keras_predictor(fcn32s((32, 64, 3), num_classes=2))
-        >>> next(predict([np.zeros((32, 64, 3), "uint8")])).shape
-        (32, 64)
-    """
-
-    def predict(images):
-        batch = []
-        for image in images:
-            batch.append(image)
-            if len(batch) == batch_size:
-                yield from model.predict_on_batch(np.stack(batch).astype("float32")).argmax(-1)
-                batch = []
-        if batch:
-            yield from model.predict_on_batch(np.stack(batch).astype("float32")).argmax(-1)
-
-    return predict
-
-
-def confusion_of(predict, examples, dataset):
-    """Confusion matrix of a predictor, summed over all examples.
+    One confusion matrix is summed over all examples, void left out; the mean IoU is over its classes.
 
     Args:
-        predict: function from an iterable of images to an iterator of label maps.
-        examples: sequence of ``zoo.data.builder.open_split``.
+        labels: function, uint8 (H, W, 3) of ``image_size`` -> label map (H, W).
+        examples: iterable of dict with ``image`` and ``label``, see ``data.builder.open_split``.
         dataset: ``Dataset``.
+        image_size: (H, W) that the segmenter takes; images of another size are resized, and its answer back.
 
     Returns:
-        int64 (K, K), rows are labels and columns predictions, void left out.
+        dict: ``mean_iou``, ``pixel_accuracy`` and ``iou_<class>``, in points of 100.
 
     Example:
         >>> from keras_segattn.zoo.data import DATASETS
-        >>> labels = np.arange(12, dtype="uint8").reshape(3, 4)
-        >>> example = {"image": labels[..., None].repeat(3, -1), "label": labels}
-        >>> perfect = lambda images: (image[..., 0] for image in images)
-        >>> int(confusion_of(perfect, [example], DATASETS["camvid"]).trace())
-        11
+        >>> label = np.arange(12, dtype="uint8").reshape(3, 4)
+        >>> example = {"image": label[..., None].repeat(3, -1), "label": label}
+        >>> perfect = lambda image: image[..., 0]
+        >>> evaluate(perfect, [example], DATASETS["camvid"], image_size=(3, 4))["mean_iou"]
+        100.0
     """
-    images = (examples[index]["image"] for index in range(len(examples)))
-    return sum(
-        confusion_matrix(
-            examples[index]["label"], prediction, len(dataset.classes), ignore_label=dataset.ignore_label
-        )
-        for index, prediction in enumerate(predict(images))
+
+    def answer(example):
+        found = labels(fit(example["image"], *image_size))
+        return restore(np.asarray(found, "uint8"), *example["label"].shape)
+
+    classes = dataset.classes
+    confusion = sum(
+        confusion_matrix(example["label"], answer(example), len(classes), ignore_label=dataset.ignore_label)
+        for example in examples
     )
+    found = scores(confusion)
+    by_class = {f"iou_{name}": 100 * float(iou) for name, iou in zip(classes, found["class_iou"], strict=True)}
+    return {"mean_iou": 100 * found["mean_iou"], "pixel_accuracy": 100 * found["pixel_accuracy"], **by_class}
+
+
+def labels_of(model):
+    """The label map of one image, through a Keras model.
+
+    Args:
+        model: keras.Model, ``image`` (B, H, W, 3), 0..255 -> ``logits`` (B, H, W, K), K <= 256.
+
+    Returns:
+        function: uint8 (H, W, 3) -> uint8 (H, W).
+
+    Example:
+        >>> from keras_segattn.models import fcn32s
+        >>> labels_of(fcn32s((32, 64, 3), num_classes=2))(np.zeros((32, 64, 3), "uint8")).shape
+        (32, 64)
+    """
+
+    def labels(image):
+        logits = model.predict_on_batch(image[None].astype("float32"))
+        return np.asarray(logits)[0].argmax(-1).astype("uint8")
+
+    return labels

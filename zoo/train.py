@@ -13,7 +13,7 @@ from ..models import BUILDERS, transfer_weights
 from .data import DATASETS, DataError, data_folder
 from .data.builder import open_split
 from .data.pipeline import training_batches
-from .evaluate import confusion_of, keras_predictor
+from .evaluate import evaluate, labels_of
 from .recipe import Recipe
 
 
@@ -87,7 +87,9 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
             history = model.fit(batches, epochs=epoch + 1, initial_epoch=epoch)
             row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
             if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
-                row["val_mean_iou"] = _validate(model, validation, dataset, output, best=log.best())
+                row["val_mean_iou"] = _validate(
+                    model, validation, dataset, recipe.image_size, output, best=log.best()
+                )
             log.append(row)
             _save(model, output, epoch + 1)
     finally:
@@ -115,7 +117,7 @@ def _start(recipe, num_classes, folder, start_weights):
         arguments["encoder_weights"] = local if use_local else "imagenet"
     model = BUILDERS[recipe.model]((None, None, 3), num_classes, **arguments)
     if recipe.start is not None:
-        from . import info, load
+        from . import load
 
         if start_weights is None:
             source = load(recipe.start)
@@ -157,14 +159,12 @@ def _compile(model, recipe, examples, dataset):
     model.compile(optimizer, loss)
 
 
-def _validate(model, validation, dataset, output, best):
+def _validate(model, validation, dataset, image_size, output, best):
     """Mean IoU of the averaged weights, in points of 100; they are kept if they are the best so far."""
     raw = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    from ..scores import scores
-
-    confusion = confusion_of(keras_predictor(model), validation, dataset)
-    value = 100 * scores(confusion)["mean_iou"]
+    examples = (validation[index] for index in range(len(validation)))
+    value = evaluate(labels_of(model), examples, dataset, image_size=image_size)["mean_iou"]
     print(f"validation mean IoU {value:.2f}", flush=True)
     if value > best:
         bare = keras.Model(model.inputs, model.outputs)  # the same layers without the optimizer

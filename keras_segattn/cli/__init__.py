@@ -1,0 +1,1 @@
+"""The command line ``segattn``: one verb, one file."""

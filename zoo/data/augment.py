@@ -45,7 +45,7 @@ def random_view(image, label, rng, *, crop, scale, colour, ignore_label):
     # Output pixel -> input pixel; a mirrored view runs from right to left.
     flip = rng.random() < 0.5
     across = (-1 / zoom, 0, left + width / zoom) if flip else (1 / zoom, 0, left)
-    view = dict(size=(width, height), method=Image.Transform.AFFINE, data=(*across, 0, 1 / zoom, top))
+    view = {"size": (width, height), "method": Image.Transform.AFFINE, "data": (*across, 0, 1 / zoom, top)}
     image = Image.fromarray(image).transform(**view, resample=Image.Resampling.BILINEAR, fillcolor=_GREY)
     label = Image.fromarray(label).transform(
         **view, resample=Image.Resampling.NEAREST, fillcolor=ignore_label or 0

@@ -1,0 +1,51 @@
+"""``segattn evaluate``: an entry or a file over a whole official split."""
+
+import json
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("target")
+@click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
+@click.option("--split", default="test", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="Processor threads, for a file.")
+@click.option("--results", "table", help="Table to append to; default: results.csv of the zoo.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def command(target, data_dir, split, threads, table, as_json):
+    """Evaluate TARGET, the name of an entry or a .tflite or .onnx file, and append to results.csv."""
+    from ..zoo import results
+    from ..zoo.data import DATASETS, DataError, data_folder
+    from ..zoo.data.builder import open_split
+    from ..zoo.evaluate import evaluate
+    from .target import open_target
+
+    folder = data_folder(data_dir)
+    segmenter = open_target(target, threads)
+    if segmenter.dataset not in DATASETS:
+        raise DataError(f"{target}: expected a file of an entry of the zoo. Its data set is {segmenter.dataset!r}")
+    dataset = DATASETS[segmenter.dataset]
+    examples = open_split(dataset, split, folder)
+    with click.progressbar(
+        (examples[index] for index in range(len(examples))), length=len(examples), label=split, file=_stderr()
+    ) as bar:
+        values = evaluate(segmenter.labels, bar, dataset, image_size=segmenter.image_size)
+    rows = results.rows(
+        values,
+        entry=segmenter.entry,
+        format=segmenter.format,
+        precision=segmenter.precision,
+        split=split,
+        images=len(examples),
+    )
+    path = results.append(rows, table)
+    if as_json:
+        click.echo(json.dumps({**rows[0], "value": values["mean_iou"], "values": values}, indent=2))
+        return
+    for name, value in values.items():
+        click.echo(f"{name:<18} {value:6.2f}")
+    click.echo(f"{len(examples)} images of {split}, appended to {path}")
+
+
+def _stderr():
+    return click.get_text_stream("stderr")

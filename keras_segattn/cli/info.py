@@ -1,0 +1,39 @@
+"""``segattn info``: all that is known of one entry."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+
+@click.command("info")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def command(name, as_json):
+    """Recipe, data, terms and results of the entry NAME."""
+    from .. import zoo
+    from ..zoo import results
+    from ..zoo.data import DATASETS
+
+    recipe = zoo.info(name)
+    dataset = DATASETS[recipe.dataset]
+    measured = [row for row in results.newest(results.read()) if row["entry"] == name]
+    if as_json:
+        facts = {
+            "name": name,
+            "recipe": asdict(recipe),
+            "classes": dataset.classes,
+            "terms": dataset.terms,
+            "source": dataset.source,
+            "results": measured,
+        }
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for key, value in asdict(recipe).items():
+        click.echo(f"{key:<16} {value}")
+    click.echo(f"{'classes':<16} {', '.join(dataset.classes)}\n{'terms':<16} {dataset.terms}")
+    for row in measured:
+        click.echo(
+            f"{row['metric']:<16} {float(row['value']):.2f}  {row['format']} {row['precision']}, "
+            f"{row['images']} images of {row['split']}"
+        )

@@ -1,0 +1,42 @@
+"""``segattn list``: the entries of the zoo."""
+
+import json
+
+import click
+
+
+@click.command("list")
+@click.argument("pattern", default="*")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+@click.option("--names", is_flag=True, help="Print the names alone.")
+def command(pattern, as_json, names):
+    """Names, data sets and scores of the entries that match PATTERN, e.g. "fcn8s_*"."""
+    from .. import zoo
+    from ..zoo import results
+
+    found = zoo.list_models(pattern)
+    if names:
+        click.echo("\n".join(found))
+        return
+    rows = results.read()
+    entries = []
+    for name in found:
+        recipe = zoo.info(name)
+        score = results.latest(rows, entry=name, format="keras", metric="mean_iou", split="test")
+        entries.append(
+            {
+                "name": name,
+                "model": recipe.model,
+                "dataset": recipe.dataset,
+                "image_size": list(recipe.image_size),
+                "metric": "mean_iou",
+                "value": float(score["value"]) if score else None,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+        return
+    for entry in entries:
+        height, width = entry["image_size"]
+        value = "not evaluated" if entry["value"] is None else f"test mIoU {entry['value']:.2f}"
+        click.echo(f"{entry['name']:<28} {entry['dataset']:<8} {height}x{width}  {value}")

@@ -1,0 +1,82 @@
+"""The measuring process: ``python -m keras_segattn.cli.measure KIND TARGET IMAGE THREADS RUNS``."""
+
+import json
+import resource
+import statistics
+import sys
+import time
+
+WARM_UP = 3  # runs that are not timed
+
+
+def measure(run, runs):
+    """Median time of a call, and the peak memory of this process so far.
+
+    Args:
+        run: function without arguments.
+        runs: timed calls, after ``WARM_UP`` that are not.
+
+    Returns:
+        dict: ``ms`` milliseconds a call, ``peak_mb`` megabytes.
+
+    Example:
+        >>> sorted(measure(lambda: None, runs=3))
+        ['ms', 'peak_mb']
+    """
+    for _ in range(WARM_UP):
+        run()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
+    return {"ms": 1000 * statistics.median(times), "peak_mb": peak}
+
+
+def prepare(kind, target, image, threads):
+    """A function without arguments that segments one image.
+
+    Args:
+        kind: "keras call", "keras predict", "saved_model", "tflite" or "onnx".
+        target: name of an entry for Keras, else a path.
+        image: uint8 (H, W, 3).
+        threads: processor threads.
+
+    Example:
+        >>> prepare("onnx", "model.onnx", image, threads=2)()                # doctest: +SKIP
+    """
+    if kind in ("tflite", "onnx"):
+        from ..export.runtime import Runner
+
+        runner = Runner(target, threads=threads)
+        return lambda: runner.labels(image)
+    if kind == "saved_model":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        served = tf.saved_model.load(target)
+        return lambda: served.signatures["segment"](image=tf.constant(image[None]))["labels"].numpy()
+    import keras
+    import numpy as np
+
+    from .. import zoo
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    model = zoo.load(target)
+    batch = image[None].astype("float32")
+    call = model if kind == "keras call" else lambda x: model.predict(x, verbose=0)
+    return lambda: keras.ops.convert_to_numpy(call(batch)).argmax(-1).astype(np.uint8)
+
+
+def _main(kind, target, image, threads, runs):
+    from ..images import read_image
+
+    print(json.dumps(measure(prepare(kind, target, read_image(image), int(threads)), int(runs))))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

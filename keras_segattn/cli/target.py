@@ -1,0 +1,92 @@
+"""What a verb is pointed at: an entry of the zoo, or an exported file. Both give labels for an image."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that segments.
+
+    Args:
+        entry: name of the entry, or what the file says it is.
+        format: "keras", "tflite" or "onnx".
+        precision: of its arithmetic.
+        dataset: key of ``zoo.data.DATASETS`` that it was trained on, or None.
+        classes: K names.
+        palette: K colours.
+        image_size: (H, W) that it takes.
+        labels: function, uint8 (H, W, 3) -> uint8 (H, W).
+
+    Example:
+        >>> open_target("missing.onnx")
+        Traceback (most recent call last):
+        keras_segattn.export.runtime.RunnerError: missing.onnx: expected an exported file. There is none
+    """
+
+    entry: str
+    format: str
+    precision: str
+    dataset: str | None
+    classes: tuple
+    palette: tuple
+    image_size: tuple
+    labels: object
+
+
+def open_target(name, threads=None):
+    """Open an entry or a file.
+
+    Args:
+        name: name of an entry, or path of a .tflite or .onnx file. A file loads neither TensorFlow nor Keras.
+        threads: processor threads for a file, or None.
+
+    Returns:
+        ``Target``.
+
+    Raises:
+        UnknownEntry: if it is neither.
+
+    Example:
+        >>> open_target("fcn8s_mobilenet_camvid").classes[0]
+        'sky'
+    """
+    if Path(name).suffix in (".tflite", ".onnx"):
+        return _file(name, threads)
+    return _entry(name)
+
+
+def _file(path, threads):
+    from ..export.runtime import Runner
+
+    runner = Runner(path, threads=threads)
+    facts = runner.metadata
+    return Target(
+        entry=facts.name,
+        format=Path(path).suffix[1:],
+        precision=facts.precision,
+        dataset=facts.provenance.get("dataset"),
+        classes=facts.classes,
+        palette=facts.palette,
+        image_size=facts.image_size,
+        labels=runner.labels,
+    )
+
+
+def _entry(name):
+    from .. import zoo
+    from ..zoo.data import DATASETS
+    from ..zoo.evaluate import labels_of
+
+    recipe = zoo.info(name)
+    dataset = DATASETS[recipe.dataset]
+    return Target(
+        entry=name,
+        format="keras",
+        precision="float32",
+        dataset=recipe.dataset,
+        classes=dataset.classes,
+        palette=dataset.palette,
+        image_size=tuple(recipe.image_size),
+        labels=labels_of(zoo.load(name)),
+    )

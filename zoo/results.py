@@ -1,0 +1,121 @@
+"""results.csv: every number that the project quotes, written by ``segattn evaluate`` alone."""
+
+import csv
+import os
+import subprocess
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("results.csv")
+FIELDS = ("entry", "format", "precision", "metric", "value", "split", "images", "seed", "commit")
+_KEY = ("entry", "format", "precision", "metric", "split")
+
+
+def rows(values, *, entry, format, precision, split, images):
+    """Rows of the table for the values of one evaluation.
+
+    Args:
+        values: dict, metric -> value in points of 100.
+        entry: name.
+        format: "keras", "tflite" or "onnx".
+        precision: of the arithmetic.
+        split: official split.
+        images: how many it has.
+
+    Returns:
+        list of dict with the keys ``FIELDS``.
+
+    Example:
+        >>> rows({"mean_iou": 61.5}, entry="fcn8s_mobilenet_camvid", format="keras", precision="float32",
+        ...      split="test", images=233)[0]["value"]
+        '61.5000'
+    """
+    from .recipes import RECIPES
+
+    seed = RECIPES[entry].seed if entry in RECIPES else ""
+    commit = _commit()
+    return [
+        {
+            "entry": entry,
+            "format": format,
+            "precision": precision,
+            "metric": metric,
+            "value": f"{value:.4f}",
+            "split": split,
+            "images": images,
+            "seed": seed,
+            "commit": commit,
+        }
+        for metric, value in values.items()
+    ]
+
+
+def read(path=None):
+    """All rows, oldest first; none where there is no table.
+
+    Example:
+        >>> read("no_such.csv")
+        []
+    """
+    path = Path(path or TABLE)
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(new, path=None):
+    """Add rows to the table, all or none.
+
+    Args:
+        new: list of dict with the keys ``FIELDS``.
+        path: of the table; default: results.csv of the zoo.
+
+    Returns:
+        pathlib.Path of the table.
+
+    Example:
+        >>> row = dict.fromkeys(FIELDS, "")
+        >>> len(read(append([row], "table.csv")))
+        1
+    """
+    path = Path(path or TABLE)
+    partial = path.with_name(f".{path.name}")
+    with partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*read(path), *new])
+    os.replace(partial, path)
+    return path
+
+
+def newest(table):
+    """Of the rows that say the same thing, the last.
+
+    Example:
+        >>> twice = [dict(dict.fromkeys(FIELDS, ""), value=value) for value in ("1", "2")]
+        >>> [row["value"] for row in newest(twice)]
+        ['2']
+    """
+    return list({tuple(row[name] for name in _KEY): row for row in table}.values())
+
+
+def latest(table, **facts):
+    """The last row that has these facts, or None.
+
+    Example:
+        >>> latest([], entry="x") is None
+        True
+    """
+    return next((row for row in reversed(table) if all(row[name] == facts[name] for name in facts)), None)
+
+
+def _commit():
+    """The commit of the checkout, or the version where there is none."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=TABLE.parent, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return done.stdout.strip()
+    from .. import __version__
+
+    return __version__
