@@ -19,6 +19,7 @@ import platformdirs
 import pytest
 import requests
 from filelock import FileLock
+
 from keras_segattn.zoo import weights
 from keras_segattn.zoo.weights import WeightsError, checksum, find, record
 
