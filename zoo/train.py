@@ -20,6 +20,9 @@ from .recipe import Recipe
 class TwoRateAdamW(keras.optimizers.AdamW):
     """AdamW that updates the encoder's variables at a share of the learning rate.
 
+    The averages of the weights stay beside them: ``fit`` would put them in their place at its end, which is
+    that of every epoch here, and training would go on from the averages.
+
     Args:
         slow: paths of the variables that learn slowly.
         share: 0..1, their share of the learning rate.
@@ -39,15 +42,26 @@ class TwoRateAdamW(keras.optimizers.AdamW):
     def update_step(self, gradient, variable, learning_rate):
         # TensorFlow hands over its own variable, which has no path; its index tells which one it is.
         path = self._trainable_variables[self._get_variable_index(variable)].path
-        share = self.share if path in self.slow else 1.0
-        super().update_step(gradient, variable, learning_rate * share)
+        rate = learning_rate * (self.share if path in self.slow else 1.0)
+        self.assign_sub(variable, variable * self.weight_decay * rate)
+        super().update_step(gradient, variable, rate)
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: ``update_step`` decays each variable at its own rate."""
+
+    def finalize_variable_values(self, var_list):
+        """Nothing, see above."""
+
+    def use_averages(self, variables):
+        """Set the variables to their averages."""
+        super().finalize_variable_values(variables)
 
 
 def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
     """Train an entry and keep its best weights by validation mean IoU.
 
-    Every epoch ends with a checkpoint (model, optimizer, averages, random state), written whole or not
-    at all; a training that was killed and resumed follows the curve of one that was not.
+    Every epoch ends with a checkpoint (model, optimizer, averages), written whole or not at all, and draws
+    its random numbers anew; a training that was killed and resumed follows the curve of one that was not.
 
     Args:
         recipe: ``Recipe``.
@@ -84,7 +98,14 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
         log = _Log(output / "log.csv", keep=done)
         for epoch in range(done, recipe.epochs):
             batches = training_batches(examples, recipe, dataset.ignore_label, epoch)
-            history = model.fit(batches, epochs=epoch + 1, initial_epoch=epoch)
+            _reseed(model, recipe.seed * 10_000 + epoch)
+            history = model.fit(
+                batches,
+                epochs=epoch + 1,
+                initial_epoch=epoch,
+                steps_per_epoch=len(examples) // recipe.batch_size,  # or TensorFlow counts one step too many
+                shuffle=False,
+            )
             row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
             if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
                 row["val_mean_iou"] = _validate(
@@ -136,11 +157,9 @@ def _compile(model, recipe, examples, dataset):
     if not counts.any():
         raise DataError(f"{dataset.title}: expected labelled pixels in the training split. Found none")
     steps = recipe.epochs * (len(examples) // recipe.batch_size)
+    warmup = min(recipe.warmup_steps, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, steps - recipe.warmup_steps),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=min(recipe.warmup_steps, steps // 2),
+        0.0, max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
     optimizer = TwoRateAdamW(
         slow=[variable.path for variable in model.get_layer("encoder").trainable_variables],
@@ -159,10 +178,17 @@ def _compile(model, recipe, examples, dataset):
     model.compile(optimizer, loss)
 
 
+def _reseed(model, seed):
+    """Start the random numbers of dropout anew: Keras does not keep their state in a file of weights."""
+    states = [v for v in model.non_trainable_variables if v.name == "seed_generator_state"]
+    for index, state in enumerate(states):
+        state.assign([seed, 1_000_000 * index])  # a counter, far from those of the other layers
+
+
 def _validate(model, validation, dataset, image_size, output, best):
     """Mean IoU of the averaged weights, in points of 100; they are kept if they are the best so far."""
     raw = model.get_weights()
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    model.optimizer.use_averages(model.trainable_variables)
     examples = (validation[index] for index in range(len(validation)))
     value = evaluate(labels_of(model), examples, dataset, image_size=image_size)["mean_iou"]
     print(f"validation mean IoU {value:.2f}", flush=True)

@@ -1,0 +1,36 @@
+"""The README's snippets run, and its table and the cards are what results.csv says."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import sklearn
+
+from keras_segattn import zoo
+from keras_segattn.zoo import card, results
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+
+
+def test_the_snippets_of_the_readme_run_one_after_the_other(tmp_path, monkeypatch):
+    shutil.copy(Path(sklearn.__file__).parent / "datasets" / "images" / "china.jpg", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    snippets = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    names = {}
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), names)
+    assert len(snippets) == 4
+    assert names["report"].parity.agreement >= 0.9999
+    assert (tmp_path / "mask.png").is_file()
+
+
+def test_the_table_of_the_readme_is_made_from_the_results():
+    text = README.read_text()
+    assert card.readme(text, results.read()) == text
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_the_card_of_an_entry_is_made_from_its_recipe_and_results(name):
+    assert (card.CARDS / f"{name}.md").read_text() == card.card(name, results.read())
