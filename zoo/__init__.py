@@ -8,9 +8,10 @@
 import difflib
 import fnmatch
 
+from . import data
 from .recipe import Recipe
 
-__all__ = ["Recipe", "UnknownEntry", "download", "info", "list_models", "load"]
+__all__ = ["Recipe", "UnknownEntry", "data", "download", "info", "list_models", "load"]
 
 
 class UnknownEntry(ValueError):
@@ -111,19 +112,18 @@ def load(name, weights=True, num_classes=None, image_size=None):
         >>> load("fcn8s_mobilenet_camvid", num_classes=2, image_size=(96, 128)).output_shape
         (None, 96, 128, 2)
     """
-    from ..models import BUILDERS, transfer_weights
-    from .data import DATASETS
+    from ..models import BUILDERS, load_weights, transfer_weights
 
     recipe = info(name)
     size = tuple(recipe.image_size if image_size is None else image_size)
-    own_classes = len(DATASETS[recipe.dataset].classes)
+    own_classes = len(data.DATASETS[recipe.dataset].classes)
     model = BUILDERS[recipe.model]((*size, 3), num_classes or own_classes, **recipe.arguments)
     if not weights:
         return model
     pretrained = model
     if num_classes not in (None, own_classes):
         pretrained = BUILDERS[recipe.model]((*size, 3), own_classes, **recipe.arguments)
-    pretrained.load_weights(download(name))
+    load_weights(pretrained, download(name))
     if pretrained is not model:
         transfer_weights(pretrained, model)
     return model

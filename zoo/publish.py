@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ..models import load_weights
 from . import load
 from .weights import CHECKOUT, record
 
@@ -29,7 +30,7 @@ def publish(name, weights, folder=CHECKOUT):
         >>> publish("fcn8s_mobilenet_camvid", "runs/fcn8s_mobilenet_camvid/best.weights.h5")  # doctest: +SKIP
     """
     model = load(name, weights=False)
-    model.load_weights(weights)
+    load_weights(model, weights)
     path = Path(folder) / f"{name}.weights.h5"
     partial = path.with_name(f".partial-{path.name}")
     model.save_weights(partial)

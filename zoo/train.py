@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from ..losses import CrossEntropy, class_weights_from_frequency
-from ..models import BUILDERS, transfer_weights
+from ..models import BUILDERS, load_weights, transfer_weights
 from .data import DATASETS, DataError, data_folder
 from .data.builder import open_split
 from .data.pipeline import training_batches
@@ -144,7 +144,7 @@ def _start(recipe, num_classes, folder, start_weights):
             source = load(recipe.start)
         else:
             source = load(recipe.start, weights=False)
-            source.load_weights(start_weights)
+            load_weights(source, start_weights)
         transfer_weights(source, model)
     return model
 

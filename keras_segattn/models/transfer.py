@@ -1,4 +1,6 @@
-"""Carrying weights from one model to another by layer name."""
+"""Carrying weights into a model: from another by layer name, or whole from a file."""
+
+from pathlib import Path
 
 
 def transfer_weights(source, target):
@@ -36,6 +38,34 @@ def transfer_weights(source, target):
         else:
             kept.append(layer.name)
     return kept
+
+
+def load_weights(model, path):
+    """Load a file of weights that is this model's own, whole or with an error.
+
+    Args:
+        model: built keras.Model.
+        path: .weights.h5 file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, or holds the weights of another architecture.
+
+    Example:
+        >>> import keras
+        >>> load_weights(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), "no.weights.h5")
+        Traceback (most recent call last):
+        FileNotFoundError: weights: expected a .weights.h5 file. There is no no.weights.h5
+    """
+    path = Path(path)
+    if not path.is_file() or not path.name.endswith(".weights.h5"):
+        raise FileNotFoundError(f"weights: expected a .weights.h5 file. There is no {path}")
+    before = model.get_weights()
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and Keras raise many kinds
+        model.set_weights(before)
+        raise ValueError(f"weights: expected those of {model.name}. {path.name} holds others: {error}") from error
 
 
 def _shapes(layer):
