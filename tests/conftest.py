@@ -56,9 +56,11 @@ def trainable_camvid(drawn_camvid):
     import keras
 
     keras.utils.set_random_seed(0)
-    network = keras.applications.MobileNet(
-        (32, 32, 3), alpha=0.75, include_top=False, weights=None
-    )
+    network = keras.applications.MobileNet((32, 32, 3), alpha=0.75, include_top=False, weights=None)
+    normalisations = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for layer in normalisations:
+        layer.momentum = 0.0  # one batch sets the statistics, without which its features would fade away
+    network(np.random.default_rng(0).uniform(-1, 1, (16, 32, 32, 3)).astype("float32"), training=True)
     path = drawn_camvid / "weights_mobilenet_v1_0.75_224" / "mobilenet_v1_0.75_224_imagenet.npz"
     path.parent.mkdir()
     arrays = {f"{layer.name}/{v.name}": v.numpy() for layer in network.layers for v in layer.weights}

@@ -71,9 +71,9 @@ def public_names():
             continue
         module = importlib.import_module(f"keras_segattn.{name}" if name else "keras_segattn")
         for key, value in vars(module).items():
-            if not key.startswith("_") and getattr(value, "__module__", None) == module.__name__:
-                if inspect.isclass(value) or inspect.isfunction(value):
-                    yield module, key, value
+            documented = inspect.isclass(value) or inspect.isfunction(value)
+            if documented and not key.startswith("_") and value.__module__ == module.__name__:
+                yield module, key, value
 
 
 def test_every_public_function_and_class_has_a_docstring_with_an_example():

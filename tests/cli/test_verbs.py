@@ -70,10 +70,12 @@ def test_evaluate_of_a_file_appends_its_scores(segattn, tflite, drawn_camvid, tm
     answer = json.loads(out)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert (answer["entry"], answer["metric"], answer["split"], answer["format"]) == (NAME, "mean_iou", "test", "tflite")
+    assert answer["entry"] == NAME
+    assert [answer[name] for name in ("metric", "split", "format")] == ["mean_iou", "test", "tflite"]
     assert 0 <= answer["value"] <= 100
     assert len(rows) == 2 * 13
-    assert float(results.latest(rows, entry=NAME, metric="mean_iou")["value"]) == pytest.approx(answer["value"], abs=1e-4)
+    row = results.latest(rows, entry=NAME, metric="mean_iou")
+    assert float(row["value"]) == pytest.approx(answer["value"], abs=1e-4)
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "train"])
@@ -111,7 +113,8 @@ def test_train_runs_a_recipe_and_refuses_to_overwrite_the_run(segattn, drawn_cam
 
 
 def test_benchmark_gives_every_format_a_ratio_to_keras(segattn, exports):
-    code, out, err = segattn("benchmark", NAME, "--formats", "tflite-float32", "--runs", 3, "--output", exports, "--json")
+    arguments = ("--formats", "tflite-float32", "--runs", 3, "--output", exports, "--json")
+    code, out, err = segattn("benchmark", NAME, *arguments)
     assert code == 0, err
     rows = {row["format"]: row for row in json.loads(out)}
     assert set(rows) == {"keras call", "keras predict", "tflite-float32"}

@@ -1,0 +1,70 @@
+"""What the zoo says of itself, measured again on the whole CamVid test split."""
+
+import os
+
+import pytest
+
+from keras_segattn import zoo
+from keras_segattn.export import Runner
+from keras_segattn.zoo import results
+from keras_segattn.zoo.data import DATASETS, data_folder
+from keras_segattn.zoo.data.builder import open_split
+from keras_segattn.zoo.evaluate import evaluate, labels_of
+
+CAMVID = DATASETS["camvid"]
+ENTRIES = ("fcn32s_mobilenet_camvid", "fcn16s_mobilenet_camvid", "fcn8s_mobilenet_camvid")
+needs_data = pytest.mark.skipif(not os.environ.get("KERAS_SEGATTN_DATA"), reason="KERAS_SEGATTN_DATA is not set")
+
+
+def stated(entry, **facts):
+    facts = {"format": "keras", "precision": "float32", "metric": "mean_iou", "split": "test", **facts}
+    return float(results.latest(results.read(), entry=entry, **facts)["value"])
+
+
+@pytest.fixture(scope="module")
+def test_split():
+    return list(open_split(CAMVID, "test", data_folder()))
+
+
+def test_finer_strides_score_higher_as_in_the_paper():
+    coarse, middle, fine = (stated(entry) for entry in ENTRIES)
+    assert coarse < middle < fine
+
+
+def test_fcn8s_beats_the_paper_with_at_most_three_million_parameters():
+    assert stated("fcn8s_mobilenet_camvid") >= 58.0
+    assert zoo.load("fcn8s_mobilenet_camvid", weights=False).count_params() <= 3_000_000
+
+
+def test_int8_loses_at_most_half_a_point():
+    entry = "fcn8s_mobilenet_camvid"
+    assert stated(entry) - stated(entry, format="tflite", precision="int8") <= 0.5
+
+
+def test_every_result_is_of_a_whole_official_split():
+    assert {int(row["images"]) for row in results.read() if row["split"] == "test"} == {CAMVID.splits["test"]}
+
+
+@needs_data
+@pytest.mark.real_data
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_stated_score_is_measured_again(entry, test_split):
+    values = evaluate(labels_of(zoo.load(entry)), test_split, CAMVID, image_size=zoo.info(entry).image_size)
+    assert len(test_split) == 233
+    assert values["mean_iou"] == pytest.approx(stated(entry), abs=0.02)
+
+
+@needs_data
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_the_stated_int8_score_is_measured_again_on_the_exported_file(test_split, tmp_path):
+    from keras_segattn.cli.export import export_entry
+
+    recipe = zoo.info("fcn8s_mobilenet_camvid")
+    small, large = (
+        export_entry(recipe, tmp_path, format="tflite", precision=precision) for precision in ("int8", "float32")
+    )
+    values = evaluate(Runner(small.path).labels, test_split, CAMVID, image_size=recipe.image_size)
+    assert values["mean_iou"] == pytest.approx(stated(recipe.name, format="tflite", precision="int8"), abs=0.1)
+    assert small.size <= large.size / 3
