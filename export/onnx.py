@@ -20,14 +20,14 @@ def write_onnx(model, path):
     import tensorflow as tf
     import tf2onnx
 
-    from .serving import image_spec, signatures
+    from .serving import image_spec, label_map, signatures
 
     served = signatures(model)
 
     @tf.function(input_signature=[image_spec(model)])
     def both(image):
         logits = served["logits"](image)["logits"]
-        return {"labels": tf.cast(tf.argmax(logits, axis=-1), tf.uint8), "logits": logits}
+        return {"labels": label_map(logits), "logits": logits}
 
     graph, _ = tf2onnx.convert.from_function(both, input_signature=[image_spec(model)], opset=OPSET)
     onnx.checker.check_model(graph, full_check=True)

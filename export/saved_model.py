@@ -15,8 +15,7 @@ def write_saved_model(model, path):
 
     from .serving import image_spec, signatures
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    archive = keras.export.ExportArchive()  # finds the weights itself; archive.track(model) stores them twice
     for name, function in signatures(model).items():
         archive.add_endpoint(name, function, input_signature=[image_spec(model)])
     archive.write_out(str(path), verbose=False)

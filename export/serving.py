@@ -28,11 +28,27 @@ def signatures(model):
         return {"logits": model(tf.cast(image, tf.float32), training=False)}
 
     def segment(image):
-        # The network is exact before this tail, which XNNPACK does not take: argmax and a cast.
-        labels = tf.argmax(logits(image)["logits"], axis=-1, output_type=tf.int32)
-        return {"labels": tf.cast(labels, tf.uint8)}
+        return {"labels": label_map(logits(image)["logits"])}
 
     return {"segment": segment, "logits": logits}
+
+
+def label_map(logits):
+    """The class of every pixel, as a TensorFlow function. XNNPACK takes neither of its two operators.
+
+    Args:
+        logits: float32 (B, H, W, K), K <= 256.
+
+    Returns:
+        uint8 (B, H, W).
+
+    Example:
+        >>> label_map([[[[0.0, 2.0, 1.0], [3.0, 2.0, 1.0]]]]).numpy().tolist()
+        [[[1, 0]]]
+    """
+    import tensorflow as tf
+
+    return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
 
 def image_spec(model):

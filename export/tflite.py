@@ -18,7 +18,7 @@ def write_tflite(model, path, *, precision="float32", calibration=None):
     """
     import tensorflow as tf
 
-    from .quantize import set_precision
+    from .quantize import halve_kernels, set_precision
     from .saved_model import write_saved_model
     from .serving import signatures
 
@@ -29,3 +29,5 @@ def write_tflite(model, path, *, precision="float32", calibration=None):
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         set_precision(converter, precision, names, calibration)
         Path(path).write_bytes(converter.convert())
+    if precision == "float16":
+        halve_kernels(path)

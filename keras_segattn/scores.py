@@ -91,7 +91,7 @@ def scores(confusion):
 
 
 def _classes(name, values, num_classes, ignore_label):
-    if values.size and values.dtype.kind not in "iu":
+    if values.dtype.kind not in "iu":
         raise ValueError(f"Argument `{name}` must be integers. Received: {values.dtype}")
     outside = np.unique(values[(values < 0) | (values >= num_classes)])
     if outside.size:

@@ -20,7 +20,7 @@ def cache(tmp_path_factory):
 def drawn_camvid(tmp_path_factory):
     """A data folder with ``CamVid`` in it: 12 + 4 + 4 scenes of 96x128 in the upstream layout.
 
-    A scene is five noisy rectangles over a ground, each in the colour of its class; grey is void.
+    A scene is ten noisy rectangles over a ground, each in the colour of its class; grey is void.
     """
     from keras_segattn.zoo.data import DATASETS
 
@@ -43,9 +43,10 @@ def drawn_camvid(tmp_path_factory):
 def draw_scene(colours, rng):
     """Image (96, 128, 3) and label (96, 128), uint8."""
     label = np.full((HEIGHT, WIDTH), rng.integers(len(colours)), "uint8")
-    for _ in range(5):
+    for _ in range(10):
         top, left = rng.integers(0, HEIGHT - 32), rng.integers(0, WIDTH - 32)
-        label[top : top + rng.integers(24, 64), left : left + rng.integers(24, 64)] = rng.integers(len(colours))
+        height, width = rng.integers(24, 64, 2)
+        label[top : top + height, left : left + width] = rng.integers(len(colours))
     image = colours[label] + rng.normal(0, 20, (HEIGHT, WIDTH, 3))
     return image.clip(0, 255).astype("uint8"), label
 

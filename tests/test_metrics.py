@@ -109,6 +109,7 @@ def test_a_class_that_is_none_makes_mean_iou_nan_until_reset(label, prediction):
     metric.update_state([[[0, 1, label]]], [[[0, 1, prediction]]])
     metric.update_state([[[0, 1]]], [[[0, 1]]])
     assert np.isnan(float(metric.result()))
+    assert keras.ops.convert_to_numpy(metric.confusion).tolist() == [[2, 0], [0, 2]]
     metric.reset_state()
     assert float(metric([[[0, 1, 255]]], [[[0, 1, prediction]]])) == 1
 
@@ -120,9 +121,11 @@ def test_counts_are_exact_beyond_the_integers_of_float32():
     accuracy = PixelAccuracy(from_logits=False)
     for metric in (iou, accuracy):
         metric.update_state(labels, np.zeros_like(labels))
-        metric.update_state([[[0]]], [[[0]]])
-    assert keras.ops.convert_to_numpy(iou.confusion).tolist() == [[2**24 + 4096, 0], [1, 0]]
-    assert (int(accuracy.correct), int(accuracy.total)) == (2**24 + 4096, 2**24 + 4097)
+        metric.update_state([[[0, 0]]], [[[0, 0]]])
+    assert keras.ops.convert_to_numpy(iou.confusion).tolist() == [[2**24 + 4097, 0], [1, 0]]
+    assert int(accuracy.correct) == 2**24 + 4097
+    accuracy.update_state([[[0]]], [[[1]]])
+    assert int(accuracy.total) == 2**24 + 4099
 
 
 def test_the_result_holds_where_int32_sums_would_overflow():

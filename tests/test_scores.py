@@ -75,6 +75,11 @@ def test_void_may_be_any_label_and_hides_any_prediction():
     assert confusion_matrix([0, 1, 1], [1, 1, 0], 2, ignore_label=0).tolist() == [[0, 0], [1, 1]]
 
 
+def test_labels_of_eight_bits_count_among_many_classes():
+    confusion = confusion_matrix(np.array([0, 199], "uint8"), np.array([199, 2], "uint8"), 200)
+    assert np.argwhere(confusion).tolist() == [[0, 199], [199, 2]]
+
+
 @pytest.mark.filterwarnings("error")
 def test_an_image_of_void_has_no_counts_and_its_scores_are_nan():
     confusion = confusion_matrix(np.full((2, 3), VOID), np.zeros((2, 3), int), 11, VOID)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 
 from ..models import load_weights
@@ -31,6 +32,7 @@ def publish(name, weights, folder=CHECKOUT):
     """
     model = load(name, weights=False)
     load_weights(model, weights)
+    absorb_normalization(model)
     path = Path(folder) / f"{name}.weights.h5"
     partial = path.with_name(f".partial-{path.name}")
     model.save_weights(partial)
@@ -40,6 +42,44 @@ def publish(name, weights, folder=CHECKOUT):
     partial.unlink()
     record(path)
     return path
+
+
+def absorb_normalization(model):
+    """Scale each convolution before a batch normalisation so that folding the two rounds nothing in float16.
+
+    A converter folds the normalisation into the kernel, and a float16 file rounds the product, although the kernel
+    was rounded before. Here the kernel takes over the size of the factor, ``|gamma| / sqrt(variance + epsilon)``,
+    before it is rounded, and the moving statistics follow: the answer stays the same, and the factor that is left
+    is 1 or -1.
+
+    Args:
+        model: keras.Model whose convolutions before a batch normalisation have no bias; changed in place.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 3, use_bias=False),
+        ...                           keras.layers.BatchNormalization()])
+        >>> model.layers[1].set_weights([np.ones(1), np.zeros(1), np.zeros(1), 4 * np.ones(1)])
+        >>> absorb_normalization(model)
+        >>> [round(float(weight[0]), 2) for weight in model.layers[1].get_weights()]
+        [1.0, 0.0, 0.0, 1.0]
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            absorb_normalization(layer)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            _absorb(layer.input._keras_history.operation, layer)
+
+
+def _absorb(convolution, norm):
+    gamma, beta, mean, variance = (np.asarray(value, "float64") for value in norm.get_weights())
+    scale = np.abs(gamma) / np.sqrt(variance + norm.epsilon)
+    # Where epsilon counts, training would feel the change of scale: such channels stay as they are.
+    scale[np.minimum(variance, gamma**2) < 10 * norm.epsilon] = 1.0
+    depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
+    *others, kernel = convolution.get_weights()  # a separable convolution has two; the last one is meant
+    convolution.set_weights([*others, kernel * (scale[:, None] if depthwise else scale)])
+    norm.set_weights([gamma, beta, mean * scale, (variance + norm.epsilon) * scale**2 - norm.epsilon])
 
 
 def _copy(key, item, target):

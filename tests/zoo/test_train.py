@@ -1,0 +1,249 @@
+"""A training can be stopped anywhere and taken up again; what it keeps is the best average of its weights."""
+
+import csv
+import doctest
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from PIL import Image
+
+from keras_segattn import models, zoo
+from keras_segattn.zoo import train as module
+from keras_segattn.zoo.data import DATASETS, DataError
+from keras_segattn.zoo.data.builder import open_split
+from keras_segattn.zoo.evaluate import evaluate, labels_of
+from keras_segattn.zoo.train import TwoRateAdamW, train
+
+TINY = replace(
+    zoo.info("fcn32s_mobilenet_camvid"),
+    model="fcn8s",
+    arguments={"encoder": "mobilenet_0.75", "head_filters": 16},
+    image_size=(96, 128),
+    crop=(64, 64),
+    epochs=3,  # of three steps
+    learning_rate=0.02,
+    warmup_steps=2,
+    averaging=0.9,
+    validate_every=1,
+)
+
+# Trains or goes on, until a moment comes at which the machine loses power.
+KILLED = """
+import os, pickle, signal, sys
+from keras_segattn.zoo import train as module
+
+recipe, output, data, moment = pickle.loads(bytes.fromhex(sys.argv[1]))
+
+def lose_power():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def dying_batches(examples, recipe, ignore_label, epoch, batches=module.training_batches):
+    for number, batch in enumerate(batches(examples, recipe, ignore_label, epoch)):
+        if (epoch, number) == (1, 1):
+            lose_power()
+        yield batch
+
+def dying_replace(source, target, replace=os.replace):
+    if moment == "while the checkpoint is written" and target.name == "checkpoint-0002.weights.h5":
+        lose_power()
+    replace(source, target)
+
+if moment == "in the second epoch":
+    module.training_batches = dying_batches
+module.os.replace = dying_replace
+module.train(recipe, output, data_dir=data, resume=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(trainable_camvid, tmp_path_factory):
+    """The folder of a training that nothing interrupted."""
+    output = tmp_path_factory.mktemp("whole")
+    train(TINY, output, data_dir=trainable_camvid)
+    return output
+
+
+def curve(output):
+    """Columns of log.csv: epoch, loss, val_mean_iou."""
+    with (output / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [[float(row[name]) for row in rows] for name in ("epoch", "loss", "val_mean_iou")]
+
+
+def arrays(path):
+    """Everything in a file of weights, by its path inside."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, x: found.update({name: x[()]} if isinstance(x, h5py.Dataset) else {}))
+    return found
+
+
+def names(output):
+    return sorted(path.name for path in output.iterdir())
+
+
+# Stopped and taken up again
+
+
+def test_a_training_that_is_killed_twice_and_resumed_is_the_one_that_was_not(
+    whole, trainable_camvid, tmp_path
+):
+    for moment in ("in the second epoch", "while the checkpoint is written"):
+        task = pickle.dumps((TINY, tmp_path, trainable_camvid, moment)).hex()
+        killed = subprocess.run([sys.executable, "-c", KILLED, task], capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr[-4000:]
+        assert "checkpoint-0001.weights.h5" in names(tmp_path)
+        assert "checkpoint-0002.weights.h5" not in names(tmp_path)
+
+    train(TINY, tmp_path, data_dir=trainable_camvid, resume=True)
+    np.testing.assert_allclose(curve(tmp_path), curve(whole), rtol=1e-5)
+    assert names(tmp_path) == names(whole)
+    for name in ("checkpoint-0003.weights.h5", "best.weights.h5"):
+        resumed, expected = arrays(tmp_path / name), arrays(whole / name)
+        assert resumed.keys() == expected.keys()
+        for path, array in expected.items():
+            np.testing.assert_allclose(resumed[path], array, rtol=1e-4, atol=1e-5, err_msg=path)
+
+
+def test_a_training_leaves_one_checkpoint_the_best_weights_and_the_log(whole):
+    assert names(whole) == ["best.weights.h5", "checkpoint-0003.weights.h5", "log.csv"]
+    assert curve(whole)[0] == [1, 2, 3]
+
+
+def test_a_finished_training_that_is_resumed_stays_as_it_is(whole, trainable_camvid):
+    before = {path: path.read_bytes() for path in whole.iterdir()}
+    assert train(TINY, whole, data_dir=trainable_camvid, resume=True) == whole / "best.weights.h5"
+    assert {path: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(whole, trainable_camvid):
+    before = {path: path.read_bytes() for path in whole.iterdir()}
+    with pytest.raises(FileExistsError, match=f"{whole} holds a run already; resume it, or name another"):
+        train(TINY, whole, data_dir=trainable_camvid)
+    assert {path: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def test_the_policy_of_the_session_comes_back_even_if_the_training_fails(trainable_camvid, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with pytest.raises(ValueError, match="batch_size: expected at most the 12 training images"):
+            train(replace(TINY, batch_size=13), tmp_path, data_dir=trainable_camvid)
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+# What is learned
+
+
+def test_looking_at_the_averages_does_not_change_the_training(whole, trainable_camvid, tmp_path):
+    recipe = replace(TINY, averaging=0.5, validate_every=3)
+    train(recipe, tmp_path, data_dir=trainable_camvid)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    np.testing.assert_allclose([float(row["loss"]) for row in rows], curve(whole)[1], rtol=1e-5)
+    assert [row["val_mean_iou"] != "" for row in rows] == [False, False, True]
+
+
+def test_the_best_weights_score_what_the_log_says_of_the_best_epoch(whole, trainable_camvid):
+    dataset = DATASETS["camvid"]
+    model = models.fcn8s((96, 128, 3), len(dataset.classes), **TINY.arguments)
+    model.load_weights(whole / "best.weights.h5")
+    examples = open_split(dataset, "val", trainable_camvid)
+    result = evaluate(labels_of(model), [examples[i] for i in range(4)], dataset, image_size=(96, 128))
+    scores = curve(whole)[2]
+    assert result["mean_iou"] == pytest.approx(max(scores), abs=1e-3)
+    assert len(set(scores)) > 1
+
+
+def test_training_without_labelled_pixels_is_refused(trainable_camvid, tmp_path):
+    data = shutil.copytree(trainable_camvid, tmp_path / "data")
+    for path in (data / "CamVid" / "trainannot").iterdir():
+        Image.fromarray(np.full((96, 128), 11, "uint8")).save(path)
+    with pytest.raises(DataError, match="expected labelled pixels in the training split. Found none"):
+        train(TINY, tmp_path / "run", data_dir=data)
+
+
+# The two rates
+
+
+def two_layers(**kwargs):
+    """A model of an encoder and a score, and one step of its optimizer: how far each weight moved."""
+    image = keras.Input((2,))
+    encoder = keras.layers.Dense(3, name="encoder")
+    model = keras.Model(image, keras.layers.Dense(1, name="score")(encoder(image)))
+    before = [v.numpy() for v in model.trainable_variables]
+    slow = [v.path for v in encoder.trainable_variables]
+    model.compile(TwoRateAdamW(slow=slow, learning_rate=0.1, **kwargs), "mse", jit_compile=False)
+    model.fit(np.array([[1.0, 2.0]]), np.array([[5.0]]), verbose=0)
+    return [np.abs(v.numpy() - was) for v, was in zip(model.trainable_variables, before, strict=True)]
+
+
+def test_the_encoder_moves_at_its_share_of_the_rate():
+    *encoder, kernel, bias = two_layers(share=0.3, weight_decay=0.0)
+    for moved in encoder:  # the first step of Adam moves every weight by the rate
+        np.testing.assert_allclose(moved, 0.03, rtol=1e-3)
+    for moved in (kernel, bias):
+        np.testing.assert_allclose(moved, 0.1, rtol=1e-3)
+
+
+def test_an_encoder_with_no_share_of_the_rate_stays_as_it_is():
+    *encoder, kernel, _ = two_layers(share=0.0, weight_decay=0.1)
+    assert all((moved == 0).all() for moved in encoder)
+    assert (kernel > 0.05).all()
+
+
+def test_weights_decay_at_their_own_rate():
+    weight = keras.Variable([2.0, 2.0], name="weight")
+    slow = keras.Variable([2.0, 2.0], name="slow")
+    optimizer = TwoRateAdamW(slow=["slow"], share=0.5, learning_rate=0.1, weight_decay=0.1)
+    optimizer.build([weight, slow])
+    optimizer.apply([ops.zeros(2), ops.zeros(2)])
+    np.testing.assert_allclose(ops.convert_to_numpy(weight), 2 * (1 - 0.01), rtol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(slow), 2 * (1 - 0.005), rtol=1e-6)
+
+
+def test_training_with_no_share_changes_nothing_of_the_encoder_but_its_statistics(trainable_camvid, tmp_path):
+    recipe = replace(TINY, encoder_rate=0.0, epochs=1)
+    train(recipe, tmp_path, data_dir=trainable_camvid)
+    model = models.fcn8s((96, 128, 3), 11, **TINY.arguments)
+    model.load_weights(tmp_path / "best.weights.h5")
+    folder = trainable_camvid / "weights_mobilenet_v1_0.75_224"
+    with np.load(folder / "mobilenet_v1_0.75_224_imagenet.npz") as start:
+        for layer in model.get_layer("encoder").layers:
+            for variable in layer.weights:
+                before = start[f"{layer.name}/{variable.name}"]
+                same = np.allclose(variable.numpy(), before, rtol=1e-5)  # averages are rounded
+                assert same == (not variable.name.startswith("moving_")), variable.path
+
+
+def test_a_short_training_warms_up_in_half_of_its_steps_and_decays_over_the_other(
+    trainable_camvid, tmp_path, monkeypatch
+):
+    schedules = []
+
+    class Spy(TwoRateAdamW):
+        def __init__(self, *, learning_rate, **kwargs):
+            schedules.append(learning_rate)
+            raise InterruptedError("the schedule is seen")
+
+    monkeypatch.setattr(module, "TwoRateAdamW", Spy)
+    with pytest.raises(InterruptedError):
+        train(replace(TINY, warmup_steps=200, epochs=4), tmp_path, data_dir=trainable_camvid)
+    rates = [float(schedules[0](step)) / 0.02 for step in range(13)]
+    np.testing.assert_allclose(rates[:7], np.arange(7) / 6, atol=1e-6)
+    np.testing.assert_allclose(rates[6:], (1 + np.cos(np.pi * np.arange(7) / 6)) / 2, atol=1e-6)
+
+
+def test_the_examples_run():
+    assert doctest.testmod(module).failed == 0
