@@ -1,0 +1,18 @@
+"""The scripts of examples/ run as their docstrings say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import sklearn
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_side_by_side_puts_the_overlay_beside_the_photograph(tmp_path):
+    photo = Path(sklearn.__file__).parent / "datasets" / "images" / "flower.jpg"
+    command = [sys.executable, ROOT / "examples" / "side_by_side.py", photo, tmp_path / "picture.jpg"]
+    subprocess.run(command, check=True, capture_output=True)
+    with Image.open(photo) as one, Image.open(tmp_path / "picture.jpg") as two:
+        assert two.size == (2 * one.width, one.height)
