@@ -1,14 +1,14 @@
 """The contract: convert, attach the metadata, prove, and only then put the file in its place."""
 
 import os
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .convert import convert
 from .metadata import attach
-from .parity import LIMITS, Parity, compare
+from .parity import LIMITS, Parity, check_images, compare
+from .quantize import PRECISIONS
 from .serving import check
 
 # Suffix of the written file, or of the folder of a SavedModel, by format.
@@ -104,9 +104,14 @@ def export(
     """
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}. Received: {format!r}")
-    if precision not in (LIMITS if format == "tflite" else ("float32",)):
-        raise ValueError(f"precision: expected one that {format} has. Received: {precision!r}")
+    precisions = PRECISIONS if format == "tflite" else PRECISIONS[:1]
+    if precision not in precisions:
+        raise ValueError(f"precision: expected one of {', '.join(precisions)} for {format}. Received: {precision!r}")
     check(model)
+    _describes(metadata, model)
+    check_images(images, model)
+    if precision == "int8":
+        check_images(calibration, model, name="calibration", at_least=1)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     part = f"_{precision}" if format == "tflite" else ""
@@ -117,8 +122,17 @@ def export(
         attach(made, replace(metadata, precision=precision))
         parity = compare(model, made, images, precision)
         size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")))
-        if final.is_dir():
-            shutil.rmtree(final)
+        if final.is_dir():  # it cannot be replaced in one step; what is moved here goes with the folder
+            os.replace(final, Path(folder) / "before")
         os.replace(made, final)
     used = calibration_source if precision == "int8" else None
     return ExportReport(final, format, precision, size, parity, images_source, used)
+
+
+def _describes(metadata, model):
+    """Raise ValueError unless the metadata are of a model of this size and number of classes."""
+    said = (*metadata.image_size, len(metadata.classes))
+    if said != tuple(model.output_shape[1:]):
+        raise ValueError(
+            f"metadata: expected (H, W, K) of the model, {tuple(model.output_shape[1:])}. Received: {said}"
+        )

@@ -5,17 +5,18 @@ process of its own.
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import numpy as np
 
+from .process import ProcessError, run_python
+
 
 class ConversionError(RuntimeError):
-    """A conversion that ended without a file; the message holds the converter's last lines.
+    """A conversion that ended without a file; the message says how the converting process ended.
 
     Example:
         >>> raise ConversionError("tflite: unsupported op")
@@ -47,17 +48,10 @@ def convert(model, path, *, format, precision="float32", calibration=None):
             job["calibration"] = f"{folder}/calibration.npy"
             np.save(job["calibration"], calibration)
         Path(folder, "job.json").write_text(json.dumps(job))
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-        done = subprocess.run(
-            [sys.executable, "-m", "keras_segattn.export.convert", f"{folder}/job.json"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0 or not Path(path).exists():
-        last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or ["no message"]
-        raise ConversionError(f"{format} {precision}: the converter ended with {done.returncode}: {last[0]}")
+        try:
+            run_python("-m", __name__, f"{folder}/job.json", KERAS_BACKEND="tensorflow")
+        except ProcessError as error:
+            raise ConversionError(f"{format} {precision}: {error}") from error
 
 
 def _main(job_file):
@@ -79,5 +73,16 @@ def _main(job_file):
         write_tflite(model, job["path"], precision=job["precision"], calibration=calibration)
 
 
+def _line(error):
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is missing: install keras_segattn[cpu,export]"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 300 else f'{text[:300]}...'}"
+
+
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    try:
+        _main(sys.argv[1])
+    except Exception as error:
+        traceback.print_exc()
+        sys.exit(_line(error))

@@ -108,8 +108,9 @@ def attach(path, metadata):
         onnx.save(model, path)
     else:
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(f"{KEY}.json", metadata.to_json())
-            archive.writestr("labels.txt", "\n".join(metadata.classes))
+            # ZipInfo has a fixed date: the same model gives the same file.
+            archive.writestr(zipfile.ZipInfo(f"{KEY}.json"), metadata.to_json())
+            archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(metadata.classes))
 
 
 def read_archive(path):

@@ -30,6 +30,7 @@ class Runner:
 
     Raises:
         RunnerError: if the file is missing, truncated, or of another tool.
+        ValueError: if ``threads`` is out of its range.
         ImportError: if its runtime is not installed; the message says which extra brings it.
 
     Example:
@@ -40,13 +41,19 @@ class Runner:
 
     def __init__(self, path, threads=None):
         path = Path(path)
-        threads = threads or os.cpu_count() or 1
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads: expected at least 1, or None. Received: {threads!r}")
         if not path.is_file():
             raise RunnerError(f"{path}: expected an exported file. There is none")
         if path.suffix not in _RUNTIMES:
             raise RunnerError(f"{path}: expected a .tflite or .onnx file. Received: {path.suffix or 'no suffix'}")
         self.path = path
-        self._session = _RUNTIMES[path.suffix](path, threads)
+        try:
+            self._session = _RUNTIMES[path.suffix](path, threads or os.cpu_count() or 1)
+        except ImportError:
+            raise
+        except Exception as error:  # the runtimes' own have no class in common
+            raise RunnerError(f"{path}: expected an exported file of keras_segattn. {_line(error)}") from error
         self.metadata = self._session.metadata
 
     def labels(self, image):
@@ -97,16 +104,10 @@ class _LiteRT:
         except ImportError as error:
             raise ImportError(f"{path.name} needs LiteRT: install keras_segattn[lite]") from error
         self.metadata = read_archive(path)
-        if self.metadata is None:
-            raise RunnerError(
-                f"{path}: expected a .tflite file of keras_segattn. It has none of its metadata: it is "
-                "truncated, or of another tool"
-            )
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=threads)
-            self._signatures = {name: self._interpreter.get_signature_runner(name) for name in _SIGNATURES}
-        except (ValueError, RuntimeError) as error:
-            raise RunnerError(f"{path}: expected a .tflite file that LiteRT reads. {_line(error)}") from error
+        if self.metadata is None:  # it stands at the end of the file
+            raise ValueError("It has none of its metadata: it is truncated, or of another tool")
+        self._interpreter = Interpreter(str(path), num_threads=threads)
+        self._signatures = {name: self._interpreter.get_signature_runner(name) for name in _SIGNATURES}
 
     def run(self, signature, output, image):
         return self._signatures[signature](image=image)[output]
@@ -120,14 +121,11 @@ class _OnnxRuntime:
             raise ImportError(f"{path.name} needs onnxruntime: install keras_segattn[onnx]") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = 3  # errors; the rest is ours to raise
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no common class of their own
-            raise RunnerError(f"{path}: expected an .onnx file that onnxruntime reads. {_line(error)}") from error
+        options.log_severity_level = 4  # fatal; errors are raised, and printed by who catches them
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         properties = self._session.get_modelmeta().custom_metadata_map
         if KEY not in properties:
-            raise RunnerError(f"{path}: expected an .onnx file of keras_segattn. It has none of its metadata")
+            raise ValueError("It has none of its metadata: it is of another tool")
         self.metadata = Metadata.from_json(properties[KEY])
 
     def run(self, signature, output, image):

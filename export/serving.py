@@ -77,10 +77,11 @@ def check(model):
         ValueError: model: expected one image (B, H, W, 3) of known size -> logits (B, H, W, K), K <= 256. \
 Received: (None, 4) -> (None, 2)
     """
-    shapes = model.input_shape, model.output_shape
-    image, logits = shapes
+    image = getattr(model, "input_shape", None)
+    logits = getattr(getattr(model, "output", None), "shape", None)
     fits = (
-        all(isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:] for shape in shapes)
+        all(isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:] for shape in (image, logits))
+        and image[0] in (None, 1)
         and image[3] == 3
         and image[1:3] == logits[1:3]
         and logits[3] <= 256
@@ -90,3 +91,15 @@ Received: (None, 4) -> (None, 2)
             "model: expected one image (B, H, W, 3) of known size -> logits (B, H, W, K), K <= 256. "
             f"Received: {image} -> {logits}"
         )
+    for layer in _layers(model):
+        if layer.compute_dtype != "float32":
+            raise ValueError(
+                f"model: expected float32 arithmetic; the file's precision is another matter. Received: "
+                f"{layer.compute_dtype} in {layer.name}. Build it in float32 and set its weights"
+            )
+
+
+def _layers(layer):
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _layers(inner)

@@ -52,16 +52,34 @@ def draw_scene(colours, rng):
 
 
 @pytest.fixture(scope="session")
-def trainable_camvid(drawn_camvid):
+def settle():
+    """Function (network, images): the statistics of batch norm become those of the images.
+
+    The features of a network with random weights fade away without.
+    """
+
+    def set_statistics(network, images):
+        import keras
+
+        layers = [x for x in network._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = 0.0
+        network(images, training=True)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+
+    return set_statistics
+
+
+@pytest.fixture(scope="session")
+def trainable_camvid(drawn_camvid, settle):
     """``drawn_camvid`` with a random encoder where training looks for ImageNet's, so it needs no network."""
     import keras
 
     keras.utils.set_random_seed(0)
     network = keras.applications.MobileNet((32, 32, 3), alpha=0.75, include_top=False, weights=None)
-    normalisations = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
-    for layer in normalisations:
-        layer.momentum = 0.0  # one batch sets the statistics, without which its features would fade away
-    network(np.random.default_rng(0).uniform(-1, 1, (16, 32, 32, 3)).astype("float32"), training=True)
+    settle(network, np.random.default_rng(0).uniform(-1, 1, (16, 32, 32, 3)).astype("float32"))
     path = drawn_camvid / "weights_mobilenet_v1_0.75_224" / "mobilenet_v1_0.75_224_imagenet.npz"
     path.parent.mkdir()
     arrays = {f"{layer.name}/{v.name}": v.numpy() for layer in network.layers for v in layer.weights}

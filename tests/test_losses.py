@@ -20,7 +20,7 @@ WEIGHTS = np.linspace(0.5, 3, 11).tolist()
 LOSSES = [
     CrossEntropy(VOID),
     CrossEntropy(VOID, WEIGHTS, 0.1, name="weighted"),
-    Focal(VOID, WEIGHTS),
+    Focal(VOID, WEIGHTS, gamma=1.5),
     Dice(VOID),
     Lovasz(VOID),
 ]
@@ -294,12 +294,21 @@ def test_a_sample_weight_scales_the_loss_of_its_pixel(loss, batch):
 
 
 @every_loss
-def test_config_round_trip(loss):
+def test_config_round_trip(loss, batch):
     config = keras.saving.serialize_keras_object(loss)
     assert config["registered_name"] == f"keras_segattn>{type(loss).__name__}"
     again = keras.saving.deserialize_keras_object(config)
     assert type(again) is type(loss)
+    assert again.name == loss.name
     assert again.get_config() == loss.get_config()
+    assert float(again(*batch)) == float(loss(*batch))
+
+
+@every_loss
+def test_keras_gets_an_array_to_reduce_which_it_can_share_among_replicas(loss, batch):
+    values = loss.call(*map(ops.convert_to_tensor, batch))
+    assert len(values.shape) > 0
+    assert float(ops.mean(values)) == pytest.approx(float(loss(*batch)), rel=1e-6)
 
 
 @every_loss
@@ -324,6 +333,8 @@ def test_shapes_that_do_not_fit_are_refused(loss):
         loss(np.zeros((1, 2, 2)), np.zeros((1, 2, 3, 11)))
     with pytest.raises(ValueError, match=r"labels of shape \(1, 2, 2, 1\), logits of shape \(1, 2, 2, 11\)"):
         loss(np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2, 11)))
+    with pytest.raises(ValueError, match=r"labels of shape \(1, 2, 2\), logits of shape \(1, 2, 2\)"):
+        loss(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)))
 
 
 @pytest.mark.parametrize(
