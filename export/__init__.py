@@ -16,6 +16,7 @@ _HOMES = {
     "RunnerError": "runtime",
     "export": "contract",
     "free_photographs": "samples",
+    "operators": "lint",
 }
 __all__ = sorted(_HOMES)
 

@@ -69,9 +69,19 @@ def _number(code):
 
 
 def _left(interpreter):
-    """Operators that are in no delegate. A delegate stands for all that lies between its outputs and its inputs."""
+    """Names of the operators that are in no delegate."""
     interpreter.allocate_tensors()
-    nodes = interpreter._get_ops_details()  # of the file, and after them a DELEGATE for each part XNNPACK took
-    delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
-    maker = {tensor: node for node in nodes if node not in delegates for tensor in node["outputs"]}
-    return maker
+    nodes = interpreter._get_ops_details()  # of the file, and after them a DELEGATE for each part that XNNPACK took
+    maker = {tensor: node for node in nodes if node["op_name"] != "DELEGATE" for tensor in node["outputs"]}
+    taken = set()
+    for delegate in (node for node in nodes if node["op_name"] == "DELEGATE"):
+        # A delegate stands for all that lies between its outputs and its inputs.
+        wanted = set(delegate["outputs"])
+        while wanted:
+            node = maker.get(wanted.pop())
+            if node and node["index"] not in taken:
+                taken.add(node["index"])
+                wanted |= {*node["inputs"]} - {*delegate["inputs"]}
+    return Counter(
+        node["op_name"] for node in nodes if node["op_name"] != "DELEGATE" and node["index"] not in taken
+    )

@@ -13,7 +13,8 @@ import sklearn.metrics
 from keras import ops
 
 from keras_segattn import losses as module
-from keras_segattn.losses import CrossEntropy, Dice, Focal, Lovasz, class_weights_from_frequency
+from keras_segattn.class_weights import class_weights_from_frequency
+from keras_segattn.losses import CrossEntropy, Dice, Focal, Lovasz
 
 VOID = 11
 WEIGHTS = np.linspace(0.5, 3, 11).tolist()

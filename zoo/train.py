@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ..losses import CrossEntropy, class_weights_from_frequency
+from ..class_weights import class_weights_from_frequency
+from ..losses import CrossEntropy
 from ..models import BUILDERS, load_weights, transfer_weights
 from .data import DATASETS, DataError, data_folder
 from .data.builder import open_split

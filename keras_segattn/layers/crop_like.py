@@ -24,7 +24,7 @@ class CropLike(keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        if len(input_shape) != 2 or any(len(shape) != 4 for shape in input_shape):
+        if [len(shape) for shape in input_shape if isinstance(shape, tuple | list)] != [4, 4]:
             raise ValueError(f"inputs: expected [inputs, reference] of rank 4. Received: {input_shape}")
         (_, *sizes, _), (_, *targets, _) = input_shape
         if any(size and target and target > size for size, target in zip(sizes, targets, strict=True)):
