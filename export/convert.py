@@ -5,6 +5,7 @@ process of its own.
 """
 
 import json
+import re
 import sys
 import tempfile
 import traceback
@@ -76,7 +77,9 @@ def _main(job_file):
 def _line(error):
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is missing: install keras_segattn[cpu,export]"
-    text = " ".join(str(error).split())
+    lines = str(error).strip().splitlines() or ["no message"]
+    # Keras ends with the cause. TFLite begins with it, but for the place in its graph.
+    text = lines[-1] if lines[-1].startswith("Exception encountered") else re.sub(r"loc\(.*\): ", "", lines[0])
     return f"{type(error).__name__}: {text if len(text) <= 300 else f'{text[:300]}...'}"
 
 

@@ -17,7 +17,7 @@ class Metadata:
     ``assets.extra``.
 
     Args:
-        name: entry or model.
+        name: entry or model; the file is called after it.
         classes: K class names.
         palette: K colours (red, green, blue), 0..255.
         ignore_label: label that counts nothing in the data it was trained on, or None.
@@ -27,7 +27,7 @@ class Metadata:
         provenance: anything JSON about origin: entry, data set, terms, versions.
 
     Raises:
-        ValueError: if there are not as many colours as classes.
+        ValueError: if the name is that of no file, or there are not as many colours as classes.
 
     Example:
         >>> facts = Metadata(
@@ -47,6 +47,8 @@ class Metadata:
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        if Path(self.name).name != self.name:
+            raise ValueError(f"name: expected the name of a file, without folders. Received: {self.name!r}")
         if len(self.classes) != len(self.palette):
             raise ValueError(
                 f"palette: expected a colour for each of the {len(self.classes)} classes. "

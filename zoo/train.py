@@ -53,9 +53,11 @@ class TwoRateAdamW(keras.optimizers.AdamW):
     def finalize_variable_values(self, var_list):
         """Nothing, see above."""
 
-    def use_averages(self, variables):
-        """Set the variables to their averages."""
-        super().finalize_variable_values(variables)
+    def use_averages(self):
+        """Set the variables to their averages, which stay apart: JAX may give up what is in a variable."""
+        averages = self._model_variables_moving_average
+        for variable, average in zip(self._trainable_variables, averages, strict=True):
+            variable.assign(keras.ops.copy(average))
 
 
 def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
@@ -126,8 +128,13 @@ def training_policy():
         >>> training_policy() in ("float32", "mixed_bfloat16")
         True
     """
-    gpus = keras.distribution.list_devices("gpu")
-    return "mixed_bfloat16" if gpus else "float32"
+    if keras.backend.backend() == "torch":  # whose devices keras.distribution does not know
+        import torch
+
+        gpu = torch.cuda.is_available()
+    else:
+        gpu = keras.distribution.list_devices()[0].startswith("gpu")
+    return "mixed_bfloat16" if gpu else "float32"
 
 
 def _start(recipe, num_classes, folder, start_weights):
@@ -152,9 +159,7 @@ def _start(recipe, num_classes, folder, start_weights):
 
 def _compile(model, recipe, examples, dataset):
     num_classes = len(dataset.classes)
-    counts = sum(
-        np.bincount(examples[i]["label"].ravel(), minlength=256)[:num_classes] for i in range(len(examples))
-    )
+    counts = sum(np.bincount(example["label"].ravel(), minlength=256)[:num_classes] for example in examples)
     if not counts.any():
         raise DataError(f"{dataset.title}: expected labelled pixels in the training split. Found none")
     steps = recipe.epochs * (len(examples) // recipe.batch_size)
@@ -189,9 +194,8 @@ def _reseed(model, seed):
 def _validate(model, validation, dataset, image_size, output, best):
     """Mean IoU of the averaged weights, in points of 100; they are kept if they are the best so far."""
     raw = model.get_weights()
-    model.optimizer.use_averages(model.trainable_variables)
-    examples = (validation[index] for index in range(len(validation)))
-    value = evaluate(labels_of(model), examples, dataset, image_size=image_size)["mean_iou"]
+    model.optimizer.use_averages()
+    value = evaluate(labels_of(model), validation, dataset, image_size=image_size)["mean_iou"]
     print(f"validation mean IoU {value:.2f}", flush=True)
     if value > best:
         bare = keras.Model(model.inputs, model.outputs)  # the same layers without the optimizer

@@ -27,7 +27,7 @@ def command(target, data_dir, split, threads, table, as_json):
     dataset = DATASETS[segmenter.dataset]
     examples = open_split(dataset, split, folder)
     with click.progressbar(
-        (examples[index] for index in range(len(examples))), length=len(examples), label=split, file=_stderr()
+        iter(examples), length=len(examples), label=split, file=_stderr()
     ) as bar:
         values = evaluate(segmenter.labels, bar, dataset, image_size=segmenter.image_size)
     rows = results.rows(

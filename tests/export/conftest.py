@@ -1,8 +1,12 @@
 """One small model with varied answers, real photographs, and every file that is made of them, once a session."""
 
 import functools
+import os
+import shutil
+import zipfile
 
 import numpy as np
+import onnx
 import pytest
 
 SIZE, CLASSES = (64, 96), ("sky", "road", "car", "tree", "person")
@@ -60,7 +64,7 @@ def exported(model, photographs, metadata, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
 
     @functools.cache
-    def report(format, precision="float32"):
+    def made(format, precision):
         return export(
             model,
             folder,
@@ -73,4 +77,38 @@ def exported(model, photographs, metadata, tmp_path_factory):
             calibration_source="the same photographs",
         )
 
-    return report
+    return lambda format, precision="float32": made(format, precision)
+
+
+@pytest.fixture
+def converter_gives(monkeypatch):
+    """Function: path -> from now on the converter hands over a copy of that file, at once."""
+    from keras_segattn.export import contract
+
+    def give(path):
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        monkeypatch.setattr(contract, "convert", lambda model, to, **options: copy(path, to))
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def bare(exported, tmp_path_factory):
+    """Function: format -> path of a copy of the exported float32 file as the converter left it, without metadata."""
+
+    def copy(format):
+        path = exported(format).path
+        to = tmp_path_factory.mktemp("bare") / path.name
+        if path.is_dir():
+            return shutil.copytree(path, to, ignore=shutil.ignore_patterns("assets.extra"))
+        to.write_bytes(path.read_bytes())
+        if format == "onnx":
+            stripped = onnx.load(to)
+            del stripped.metadata_props[:]
+            onnx.save(stripped, to)
+        if format == "tflite":
+            with zipfile.ZipFile(path) as archive:
+                os.truncate(to, min(member.header_offset for member in archive.infolist()))
+        return to
+
+    return copy

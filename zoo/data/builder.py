@@ -54,6 +54,9 @@ class _Examples:
     def __len__(self):
         return len(self._source)
 
+    def __iter__(self):
+        return (self[index] for index in range(len(self)))
+
     def __getitem__(self, index):
         example = self._source[index]
         return {

@@ -13,6 +13,6 @@ RECIPE = replace(
     model="fcn8s",
     start="fcn16s_mobilenet_camvid",
     crop=(352, 480),
-    epochs=28,
+    epochs=24,
     learning_rate=1e-3,
 )

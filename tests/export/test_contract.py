@@ -1,0 +1,301 @@
+"""A file is written when it is proven, and otherwise nothing is."""
+
+import json
+import subprocess
+import sys
+import tempfile
+
+import keras
+import numpy as np
+import pytest
+
+from keras_segattn.export import contract
+from keras_segattn.export.contract import FORMATS, export
+from keras_segattn.export.parity import LIMITS, ParityError
+from keras_segattn.export.quantize import PRECISIONS
+
+ARTIFACTS = [
+    ("tflite", "float32", "small_float32.tflite"),
+    ("tflite", "dynamic", "small_dynamic.tflite"),
+    ("tflite", "int8", "small_int8.tflite"),
+    ("onnx", "float32", "small.onnx"),
+    ("saved_model", "float32", "small_saved_model"),
+]
+
+
+@pytest.fixture
+def proof(photographs):
+    return {"images": photographs, "images_source": "photographs"}
+
+
+@pytest.fixture
+def temporary(tmp_path_factory, monkeypatch):
+    """The folder of temporary files, which is this test's own."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def listing(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_answers_of_the_model_vary(model, photographs):
+    # What all agreement below rests on: a constant answer would agree with anything.
+    logits = model.predict_on_batch(photographs.astype("float32"))
+    shares = np.bincount(logits.argmax(-1).ravel(), minlength=5) / logits[..., 0].size
+    assert shares.min() > 0.05
+    assert logits.std() > 0.05 * np.ptp(logits)
+
+
+@pytest.mark.parametrize(("format", "precision", "name"), ARTIFACTS)
+def test_an_exported_file_is_in_its_place_and_its_report_says_how_far_it_is(exported, format, precision, name):
+    report = exported(format, precision)
+    assert report.path.name == name
+    files = [report.path] if report.path.is_file() else [path for path in report.path.rglob("*") if path.is_file()]
+    facts = json.loads(json.dumps(report.to_dict()))
+    worst, agreement = LIMITS[precision]
+    assert facts == {
+        "file": name,
+        "format": format,
+        "precision": precision,
+        "size": pytest.approx(sum(path.stat().st_size for path in files), rel=0.01),
+        "parity": {
+            "images": 32,
+            "worst": report.parity.worst,
+            "mean": report.parity.mean,
+            "agreement": report.parity.agreement,
+        },
+        "limits": {"worst": worst, "agreement": agreement},
+        "images": "photographs",
+        "calibration": "the same photographs" if precision == "int8" else None,
+    }
+    assert not [left for left in listing(report.path.parent) if left.startswith(".unproven")]
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_float32_files_are_ten_times_closer_than_the_limit(exported, format):
+    parity = exported(format).parity
+    assert parity.worst <= 1e-5
+    assert parity.agreement >= 0.9999
+
+
+def test_int8_is_far_from_exact_and_near_enough(exported):
+    parity = exported("tflite", "int8").parity
+    assert 1e-3 < parity.mean < 0.05
+    assert 0.8 < parity.agreement < 1
+
+
+def test_every_precision_has_a_limit():
+    assert tuple(LIMITS) == PRECISIONS
+
+
+def test_a_quantised_file_has_a_third_of_the_size_at_most(exported):
+    whole = exported("tflite").size
+    assert exported("tflite", "int8").size <= whole / 3
+    assert exported("tflite", "dynamic").size <= whole / 3
+
+
+def test_a_saved_model_holds_the_weights_once(exported):
+    # 7.5 MB of weights and one graph for each signature; Keras' own way holds the weights twice.
+    assert exported("saved_model").size < 1.2 * exported("onnx").size
+
+
+# Files that are not the model's. For the last ones the file is changed, for the first ones the model beside it.
+CHANGED_IMAGES = {
+    "another order of channels": lambda image: image[..., ::-1],
+    "another normalisation": lambda image: image * (127.5 / 128),
+}
+
+
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("change", CHANGED_IMAGES)
+def test_a_file_that_reads_the_image_differently_is_refused(
+    model, bare, metadata, proof, converter_gives, tmp_path, format, change
+):
+    converter_gives(bare(format))
+    image = keras.Input(model.input_shape[1:])
+    other = keras.Model(image, model(CHANGED_IMAGES[change](image)))
+    with pytest.raises(ParityError, match="logits differ by .* of their range, at most 1e-04 expected"):
+        export(other, tmp_path, metadata, format=format, **proof)
+    assert listing(tmp_path) == []
+
+
+def zero_its_largest_weight(kernel):
+    kernel.flat[np.abs(kernel).argmax()] = 0
+    return kernel
+
+
+def lose_a_weight(kernel):
+    kernel.flat[0] = np.nan
+    return kernel
+
+
+def swap_two_classes(kernel):
+    return kernel[..., [1, 0, 2, 3, 4]]
+
+
+DAMAGE = {
+    "a zeroed weight": ("score_8", zero_its_largest_weight, "logits differ by"),
+    "two classes swapped": ("score_8", swap_two_classes, "logits differ by"),
+    "a weight that is not a number": ("score_8", lose_a_weight, "expected .* finite logits .* not finite"),
+    "a constant answer": ("upsample_8_to_1", np.zeros_like, "expected logits that vary"),
+}
+AXES = {".onnx": (3, 2, 0, 1), ".tflite": (3, 0, 1, 2)}  # of a kernel, from those of Keras
+
+
+def damage(path, kernel, change):
+    before, after = (
+        np.ascontiguousarray(array.transpose(AXES[path.suffix])).tobytes() for array in (kernel, change(kernel.copy()))
+    )
+    content = path.read_bytes()
+    assert content.count(before) == 1
+    path.write_bytes(content.replace(before, after))
+
+
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("harm", DAMAGE)
+def test_a_file_with_other_weights_is_refused(
+    model, bare, metadata, proof, converter_gives, tmp_path, format, harm
+):
+    layer, change, message = DAMAGE[harm]
+    file = bare(format)
+    damage(file, model.get_layer(layer).kernel.numpy(), change)
+    converter_gives(file)
+    with pytest.raises(ParityError, match=message):
+        export(model, tmp_path, metadata, format=format, **proof)
+    assert listing(tmp_path) == []
+
+
+def test_int8_has_no_limit_but_a_constant_is_refused(model, bare, metadata, proof, converter_gives, tmp_path):
+    file = bare("tflite")
+    damage(file, model.get_layer("upsample_8_to_1").kernel.numpy(), np.zeros_like)
+    converter_gives(file)
+    calibration = proof["images"][:4]
+    with pytest.raises(ParityError, match="expected logits that vary"):
+        export(model, tmp_path, metadata, format="tflite", precision="int8", calibration=calibration, **proof)
+    assert listing(tmp_path) == []
+
+
+def test_a_saved_model_of_another_model_is_refused(
+    model, bare, metadata, proof, converter_gives, tmp_path, temporary
+):
+    converter_gives(bare("saved_model"))
+    image = keras.Input(model.input_shape[1:])
+    other = keras.Model(image, model(image)[..., ::-1])
+    with pytest.raises(ParityError, match="small_saved_model: logits differ by"):
+        export(other, tmp_path, metadata, format="saved_model", **proof)
+    assert listing(tmp_path) == listing(temporary) == []
+
+
+def test_a_saved_model_that_does_not_run_is_refused(model, bare, metadata, proof, converter_gives, tmp_path):
+    folder = bare("saved_model")
+    weights = folder / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    converter_gives(folder)
+    with pytest.raises(ParityError, match="small_saved_model: expected a SavedModel that runs. .*Error"):
+        export(model, tmp_path, metadata, format="saved_model", **proof)
+    assert listing(tmp_path) == []
+
+
+def test_an_older_file_stays_when_a_newer_one_fails(model, bare, metadata, proof, converter_gives, tmp_path):
+    (tmp_path / "small.onnx").write_bytes(b"older")
+    (tmp_path / "report.json").write_text("{}")
+    file = bare("onnx")
+    damage(file, model.get_layer("score_8").kernel.numpy(), lose_a_weight)
+    converter_gives(file)
+    with pytest.raises(ParityError):
+        export(model, tmp_path, metadata, format="onnx", **proof)
+    assert listing(tmp_path) == ["report.json", "small.onnx"]
+    assert (tmp_path / "small.onnx").read_bytes() == b"older"
+
+
+@pytest.mark.parametrize("format", ["onnx", "saved_model"])
+def test_an_older_file_gives_way_to_a_proven_one(
+    model, bare, metadata, proof, converter_gives, tmp_path, temporary, format
+):
+    older = tmp_path / f"small{FORMATS[format]}"
+    if format == "saved_model":
+        older.mkdir()
+        (older / "of_the_older_one").touch()
+    else:
+        older.write_bytes(b"older")
+    converter_gives(bare(format))
+    report = export(model, tmp_path, metadata, format=format, **proof)
+    assert report.path == older
+    assert listing(tmp_path) == [older.name]
+    assert listing(temporary) == []
+    assert not (older / "of_the_older_one").exists()
+    assert older.is_dir() or older.stat().st_size == report.size
+
+
+def test_a_kill_before_the_proof_ends_leaves_no_file(bare, tmp_path):
+    (tmp_path / "small.onnx").write_bytes(b"older")
+    code = f"""
+import os, shutil, signal
+import keras, numpy as np
+from keras_segattn.export import Metadata, contract
+contract.convert = lambda model, to, **options: shutil.copy({str(bare("onnx"))!r}, to)
+contract.compare = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+image = keras.Input((64, 96, 3))
+images = np.random.default_rng(0).integers(0, 256, (32, 64, 96, 3), "uint8")
+facts = Metadata(name="small", classes="abc", palette=[(0, 0, 0)] * 3, image_size=(64, 96))
+contract.export(
+    keras.Model(image, image + 1), {str(tmp_path)!r}, facts, format="onnx", images=images, images_source="noise"
+)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr.decode()
+    assert [name for name in listing(tmp_path) if not name.startswith(".unproven-")] == ["small.onnx"]
+    assert (tmp_path / "small.onnx").read_bytes() == b"older"
+    (unproven,) = tmp_path.glob(".unproven-*/small.onnx")  # so it was killed when the file was there already
+    assert unproven.stat().st_size > 1e6
+
+
+def test_a_model_that_gives_no_numbers_is_refused(model, bare, metadata, proof, converter_gives, tmp_path):
+    converter_gives(bare("onnx"))
+    image = keras.Input(model.input_shape[1:])
+    nowhere = keras.Model(image, keras.ops.log(-1 - image) + model(image))
+    with pytest.raises(ParityError, match="small.onnx: expected a model with finite logits"):
+        export(nowhere, tmp_path, metadata, format="onnx", **proof)
+    assert listing(tmp_path) == []
+
+
+GREYS = np.broadcast_to(np.arange(32, dtype="uint8")[:, None, None, None], (32, 64, 96, 3))
+UNFIT = {
+    "unknown format": ({"format": "coreml"}, "format: expected one of saved_model, tflite, onnx. Received: 'coreml'"),
+    "unknown precision": ({"format": "tflite", "precision": "int4"}, "precision: .* int8 for tflite. Received: 'int4'"),
+    "precision of another format": ({"precision": "int8"}, "precision: expected one of float32 for onnx. .*'int8'"),
+    "too few images": ({"images": lambda x: x[:31]}, "images: expected at least 32 different .*: 31 among 31"),
+    "one image": ({"images": lambda x: np.repeat(x[:1], 40, axis=0)}, "at least 32 different .*: 1 among 40"),
+    "single colours": ({"images": lambda x: GREYS}, "at least 32 different .*: 0 among 32"),
+    "other size": ({"images": lambda x: x[:, :32]}, r"images: expected uint8 \(N, 64, 96, 3\).*\(32, 32, 96, 3\)"),
+    "floats": ({"images": lambda x: x / 255}, r"images: expected uint8 .*Received: float64 \(32, 64, 96, 3\)"),
+    "no calibration": ({"format": "tflite", "precision": "int8"}, "calibration: expected uint8 .*Received: object"),
+    "empty calibration": (
+        {"format": "tflite", "precision": "int8", "calibration": lambda x: x[:0]},
+        "calibration: expected at least 1 different ones. Received: 0 among 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_an_argument_that_does_not_fit_is_named_before_anything_is_converted(
+    model, metadata, proof, photographs, tmp_path, monkeypatch, case
+):
+    monkeypatch.setattr(contract, "convert", lambda *_, **options: pytest.fail("converted"))
+    changes, message = UNFIT[case]
+    changes = {name: value(photographs) if callable(value) else value for name, value in changes.items()}
+    with pytest.raises(ValueError, match=message):
+        export(model, tmp_path / "new", metadata, **{"format": "onnx", **proof, **changes})
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [({"image_size": (96, 64)}, r"\(96, 64, 5\)"), ({"classes": "abcd", "palette": [(0, 0, 0)] * 4}, r"\(64, 96, 4\)")],
+)
+def test_metadata_of_another_model_are_refused(model, metadata, proof, tmp_path, change, received):
+    facts = contract.replace(metadata, **change)
+    with pytest.raises(ValueError, match=rf"metadata: expected .* \(64, 96, 5\). Received: {received}"):
+        export(model, tmp_path, facts, format="onnx", **proof)
