@@ -47,7 +47,7 @@ class Metadata:
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        if Path(self.name).name != self.name:
+        if not self.name or Path(self.name).name != self.name:
             raise ValueError(f"name: expected the name of a file, without folders. Received: {self.name!r}")
         if len(self.classes) != len(self.palette):
             raise ValueError(

@@ -231,6 +231,7 @@ class CrossEntropy(keras.Loss):
     Example:
         One pixel and one void: the mean over the one pixel is ln 2.
 
+        >>> import numpy as np
         >>> loss = CrossEntropy(ignore_label=255)
         >>> round(float(loss(np.array([[[0, 255]]]), np.zeros((1, 1, 2, 2)))), 4)
         0.6931
@@ -282,6 +283,7 @@ class Focal(keras.Loss):
     Example:
         Equal logits of two classes: a quarter of ln 2 for gamma 2.
 
+        >>> import numpy as np
         >>> round(4 * float(Focal()(np.array([[[0, 1]]]), np.zeros((1, 1, 2, 2)))), 4)
         0.6931
     """
@@ -326,6 +328,7 @@ class Dice(keras.Loss):
     Reference: see ``dice``.
 
     Example:
+        >>> import numpy as np
         >>> round(float(Dice()(np.array([[[0]]]), np.zeros((1, 1, 1, 2)))), 4)
         0.3333
     """
@@ -360,6 +363,7 @@ class Lovasz(keras.Loss):
     Example:
         Equal logits: each of the two pixels is off by 0.5, in a class of its own.
 
+        >>> import numpy as np
         >>> round(float(Lovasz()(np.array([[[0, 1]]]), np.zeros((1, 1, 2, 2)))), 4)
         0.5
     """

@@ -1,0 +1,104 @@
+"""Which models are served, and with which functions."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_segattn.export.serving import check, image_spec, label_map, signatures
+
+
+class Subclassed(keras.Model):
+    def call(self, image):
+        return image
+
+
+def scores(image, **options):
+    return layers.Conv2D(5, 1, **options)(image)
+
+
+def functional(*shape, outputs=scores):
+    image = keras.Input(shape, name="image")
+    return keras.Model(image, outputs(image))
+
+
+def with_two_images():
+    left, right = keras.Input((64, 96, 3)), keras.Input((64, 96, 3))
+    return keras.Model([left, right], scores(layers.Add()([left, right])))
+
+
+def for_batches_of_four():
+    image = keras.Input(batch_shape=(4, 64, 96, 3))
+    return keras.Model(image, scores(image))
+
+
+REFUSED = {
+    "unknown size": (lambda: functional(None, None, 3), r"Received: \(None, None, None, 3\) -> "),
+    "unknown width": (lambda: functional(64, None, 3), r"Received: \(None, 64, None, 3\) -> "),
+    "grey images": (lambda: functional(64, 96, 1), r"Received: \(None, 64, 96, 1\) -> "),
+    "flat images": (lambda: functional(96, 3, outputs=layers.Dense(5)), r"Received: \(None, 96, 3\) -> "),
+    "one label an image": (
+        lambda: functional(64, 96, 3, outputs=lambda image: layers.GlobalMaxPooling2D()(image)),
+        r"-> \(None, 3\)",
+    ),
+    "a smaller answer": (
+        lambda: functional(64, 96, 3, outputs=lambda image: scores(image, strides=2)),
+        r"-> \(None, 32, 48, 5\)",
+    ),
+    "257 classes": (
+        lambda: functional(64, 96, 3, outputs=lambda image: layers.Conv2D(257, 1)(image)),
+        r"-> \(None, 64, 96, 257\)",
+    ),
+    "two images": (with_two_images, r"Received: \[\(None, 64, 96, 3\), \(None, 64, 96, 3\)\] -> "),
+    "two answers": (lambda: functional(64, 96, 3, outputs=lambda image: [scores(image)] * 2), "-> None"),
+    "a dict": (lambda: functional(64, 96, 3, outputs=lambda image: {"logits": scores(image)}), "-> None"),
+    "a fixed batch": (for_batches_of_four, r"Received: \(4, 64, 96, 3\) -> "),
+    "no known shapes": (Subclassed, "Received: None -> None"),
+    "not built": (lambda: keras.Sequential([layers.Conv2D(5, 1)]), "Received: None -> None"),
+    "no model": (lambda: "fcn8s_mobilenet_camvid", "Received: None -> None"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_model_of_another_kind_is_refused_with_its_shapes(kind):
+    build, received = REFUSED[kind]
+    with pytest.raises(ValueError, match=rf"model: expected one image \(B, H, W, 3\) of known size.*{received}"):
+        check(build())
+
+
+@pytest.mark.parametrize("classes", [1, 2, 256])
+def test_a_label_map_has_room_for_256_classes(classes):
+    check(functional(64, 96, 3, outputs=layers.Conv2D(classes, 1)))
+
+
+def test_a_sequential_model_and_one_in_a_list_are_served():
+    check(keras.Sequential([keras.Input((64, 96, 3)), layers.Conv2D(5, 1)]))
+    image = keras.Input((64, 96, 3))
+    check(keras.Model([image], scores(image)))
+
+
+def test_half_precision_inside_is_refused_by_the_name_of_the_layer():
+    inner = functional(64, 96, 3, outputs=lambda image: scores(image, dtype="mixed_float16", name="half"))
+    model = functional(64, 96, 3, outputs=lambda image: layers.Activation("linear", dtype="float32")(inner(image)))
+    with pytest.raises(ValueError, match="model: expected float32 arithmetic.* Received: float16 in half"):
+        check(model)
+
+
+def test_labels_are_the_first_of_the_largest_logits():
+    logits = np.zeros((1, 1, 3, 256), "float32")
+    logits[0, 0, 0, 255] = 1
+    logits[0, 0, 1, [7, 9]] = 1
+    assert np.asarray(label_map(logits)).tolist() == [[[255, 7, 0]]]
+
+
+def test_both_functions_take_one_uint8_image_and_agree_with_the_model(model, photographs):
+    import tensorflow as tf
+
+    served = signatures(model)
+    image = tf.constant(photographs[:1])
+    assert image_spec(model).is_compatible_with(image)
+    (labels,) = served["segment"](image).values()
+    (logits,) = served["logits"](image).values()
+    expected = model.predict_on_batch(photographs[:1].astype("float32"))
+    np.testing.assert_allclose(logits, expected, atol=1e-5 * np.ptp(expected))
+    np.testing.assert_array_equal(labels, expected.argmax(-1))
