@@ -100,8 +100,8 @@ def attach(path, metadata):
     if path.is_dir():
         extra = path / "assets.extra"
         extra.mkdir(exist_ok=True)
-        (extra / f"{KEY}.json").write_text(metadata.to_json())
-        (extra / "labels.txt").write_text("\n".join(metadata.classes))
+        (extra / f"{KEY}.json").write_text(metadata.to_json(), encoding="utf-8")
+        (extra / "labels.txt").write_text("\n".join(metadata.classes), encoding="utf-8")
     elif path.suffix == ".onnx":
         import onnx
 
@@ -132,7 +132,7 @@ def read_archive(path):
     path = Path(path)
     if path.is_dir():
         file = path / "assets.extra" / f"{KEY}.json"
-        return Metadata.from_json(file.read_text()) if file.is_file() else None
+        return Metadata.from_json(file.read_text(encoding="utf-8")) if file.is_file() else None
     try:
         with zipfile.ZipFile(path) as archive:
             return Metadata.from_json(archive.read(f"{KEY}.json").decode())

@@ -78,7 +78,7 @@ def check(model):
 Received: (None, 4) -> (None, 2)
     """
     image = getattr(model, "input_shape", None)
-    logits = getattr(getattr(model, "output", None), "shape", None)
+    logits = model.compute_output_shape(image) if isinstance(image, tuple) else None
     fits = (
         all(isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:] for shape in (image, logits))
         and image[0] in (None, 1)

@@ -114,9 +114,7 @@ def check_gradient(make, shapes):
         sensitivity = random_like([to_numpy(call(layer, shapes))], seed=2)[0]
 
         def value(step):
-            for variable, weight, way in zip(
-                layer.trainable_variables, weights, direction[len(x) :], strict=True
-            ):
+            for variable, weight, way in zip(layer.trainable_variables, weights, direction[len(x) :], strict=True):
                 variable.assign(weight + step * way)
             moved = [part + step * way for part, way in zip(x, direction, strict=False)]
             return float((to_numpy(layer(moved if isinstance(shapes, list) else moved[0])) * sensitivity).sum())

@@ -97,9 +97,7 @@ def small_network():
 
 
 def random_arrays(network):
-    return {
-        f"{layer.name}/{v.name}": RNG.normal(size=v.shape) for layer in network.layers for v in layer.weights
-    }
+    return {f"{layer.name}/{v.name}": RNG.normal(size=v.shape) for layer in network.layers for v in layer.weights}
 
 
 def test_arrays_become_the_weights_of_their_names_whatever_their_order(tmp_path):

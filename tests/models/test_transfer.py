@@ -68,8 +68,9 @@ def test_a_model_for_other_classes_keeps_everything_but_what_depends_on_them(siz
 
 
 def test_another_encoder_keeps_its_own_weights():
-    source, target = fcn32s((32, 32, 3), 3, head_filters=4), fcn32s(
-        (32, 32, 3), 3, head_filters=4, encoder="mobilenet_v2"
+    source, target = (
+        fcn32s((32, 32, 3), 3, head_filters=4),
+        fcn32s((32, 32, 3), 3, head_filters=4, encoder="mobilenet_v2"),
     )
     assert "encoder" in transfer_weights(source, target)
 

@@ -106,15 +106,21 @@ def test_splits_do_not_share_an_example(drawn_camvid):
     assert len(set(keys)) == 20
 
 
-def test_a_changed_file_is_prepared_anew(camvid_copy):
-    def first_labels():
+def test_a_changed_file_is_prepared_anew_even_if_it_is_no_longer(camvid_copy):
+    path = camvid_copy / "CamVid" / "valannot" / "val00.png"
+
+    def write(label):
+        Image.fromarray(label).save(path)
+        path.write_bytes(path.read_bytes().ljust(10_000, b"\0"))  # a PNG may have a tail
+
+    def prepared():
         examples = open_split(CAMVID, "val", camvid_copy)
         return next(e["label"] for e in (examples[i] for i in range(4)) if e["key"] == "val00")
 
-    before = first_labels()
-    path = camvid_copy / "CamVid" / "valannot" / "val00.png"
-    Image.fromarray(10 - before.clip(0, 10)).save(path)
-    np.testing.assert_array_equal(first_labels(), 10 - before.clip(0, 10))
+    label = (np.arange(96 * 128).reshape(96, 128) // 1111).astype("uint8")
+    for each in (label, label[::-1]):
+        write(each)
+        np.testing.assert_array_equal(prepared(), each)
 
 
 def break_label(camvid_copy, label):
@@ -227,6 +233,13 @@ def test_the_margin_is_the_label_to_ignore(ignore_label):
     assert (found == 5).mean() == pytest.approx(0.25, abs=0.02)
 
 
+def test_no_label_lies_between_two_labels():
+    stripes = np.where(COLUMNS % 8 < 4, 0, 10).astype("uint8")
+    for seed in range(5):
+        _, found = view(stripes, seed, scale=(0.6, 1.7))
+        assert set(np.unique(found)) <= {0, 10, 255}
+
+
 def test_a_margin_without_a_label_to_ignore_is_refused():
     with pytest.raises(ValueError, match="scale: expected views inside of the photograph"):
         view(ROWS, 0, crop=(96, 128), scale=(0.5, 0.5), ignore_label=None)
@@ -260,23 +273,40 @@ def test_an_epoch_is_the_same_bit_by_bit_whenever_it_comes(train_split):
 
 
 @pytest.mark.parametrize("other", [{"epoch": 1}, {"recipe": replace(RECIPE, seed=1)}], ids=["epoch", "seed"])
-def test_another_epoch_or_seed_gives_other_views_in_another_order(train_split, other):
+def test_another_epoch_or_seed_gives_other_views(train_split, other):
     for first, second in zip(batches(train_split), batches(train_split, **other), strict=True):
         different = (first != second).reshape(3, 4, -1).mean(axis=-1)
         assert different.min() > 0.1
 
 
+WHOLE = replace(RECIPE, crop=(96, 128), scale=(1.0, 1.0), colour=0.0, batch_size=3)  # mirrored at most
+
+
+def signatures(labels):
+    """What tells one label map from another, mirrored or not."""
+    return [tuple(np.bincount(label.ravel(), minlength=12)) for label in labels]
+
+
 def test_an_epoch_holds_every_image_once_in_whole_batches(train_split):
-    recipe = replace(RECIPE, crop=(96, 128), scale=(1.0, 1.0), colour=0.0, batch_size=3)
-    images, labels = batches(train_split, recipe)
+    images, labels = batches(train_split, WHOLE)
     assert (images.shape, images.dtype) == ((4, 3, 96, 128, 3), np.uint8)
     assert (labels.shape, labels.dtype) == ((4, 3, 96, 128), np.uint8)
+    stored = signatures(train_split[i]["label"] for i in range(12))
+    assert sorted(signatures(labels.reshape(12, 96, 128))) == sorted(stored)
 
-    def signature(label):  # a mirrored label map has the same counts
-        return tuple(np.bincount(label.ravel(), minlength=12))
 
-    found = sorted(signature(label) for batch in labels for label in batch)
-    assert found == sorted(signature(train_split[i]["label"]) for i in range(12))
+def test_every_epoch_has_an_order_of_its_own(train_split):
+    orders = [signatures(batches(train_split, WHOLE, epoch)[1].reshape(12, 96, 128)) for epoch in range(3)]
+    orders.append(signatures(train_split[i]["label"] for i in range(12)))
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_views_are_scaled_and_tinted_as_the_recipe_says(train_split):
+    plain, labels = batches(train_split, replace(WHOLE, scale=(0.5, 0.5)))
+    assert ((plain == 127).all(axis=-1) & (labels == VOID)).mean() == pytest.approx(0.75, abs=0.02)
+    tinted, same = batches(train_split, replace(WHOLE, scale=(0.5, 0.5), colour=0.5))
+    np.testing.assert_array_equal(same, labels)
+    assert np.abs(tinted.astype(int) - plain).mean() > 5
 
 
 def test_the_incomplete_last_batch_is_left_out(train_split):
@@ -289,8 +319,6 @@ def test_fewer_images_than_a_batch_holds_are_refused(train_split):
         training_batches(train_split, replace(RECIPE, batch_size=13), VOID, 0)
 
 
-@pytest.mark.parametrize(
-    "part", [module, augment, builder, camvid, dataset, pipeline], ids=lambda part: part.__name__
-)
+@pytest.mark.parametrize("part", [module, augment, builder, camvid, dataset, pipeline], ids=lambda part: part.__name__)
 def test_the_examples_run(part):
     assert doctest.testmod(part).failed == 0

@@ -94,9 +94,7 @@ def names(output):
 # Stopped and taken up again
 
 
-def test_a_training_that_is_killed_twice_and_resumed_is_the_one_that_was_not(
-    whole, trainable_camvid, tmp_path
-):
+def test_a_training_that_is_killed_twice_and_resumed_is_the_one_that_was_not(whole, trainable_camvid, tmp_path):
     for moment in ("in the second epoch", "while the checkpoint is written"):
         task = pickle.dumps((TINY, tmp_path, trainable_camvid, moment)).hex()
         killed = subprocess.run([sys.executable, "-c", KILLED, task], capture_output=True, text=True)

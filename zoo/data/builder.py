@@ -1,7 +1,9 @@
 """The tensorflow-datasets builder of every segmentation data set, and its examples at random access."""
 
+import contextlib
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,8 @@ def open_split(dataset, split, folder):
     builder = _builder(dataset, split, folder)(
         data_dir=Path(cache) / "datasets" / stamp.hexdigest()[:12], file_format="array_record"
     )
-    builder.download_and_prepare()
+    with contextlib.redirect_stdout(sys.stderr):  # it tells of its progress; stdout is for answers
+        builder.download_and_prepare()
     return _Examples(builder.as_data_source(split=split))
 
 
