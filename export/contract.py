@@ -73,6 +73,7 @@ def export(
     images_source,
     calibration=None,
     calibration_source=None,
+    float_layers=(),
 ):
     """Export a segmentation model, proven or not at all.
 
@@ -89,6 +90,7 @@ def export(
         images_source: where they come from, in words, for the report.
         calibration: uint8 (M, H, W, 3), training images that int8 takes its ranges from.
         calibration_source: where those come from, in words.
+        float_layers: names of the layers that int8 leaves in float32.
 
     Returns:
         ``ExportReport``.
@@ -118,7 +120,9 @@ def export(
     final = output / f"{metadata.name}{part}{FORMATS[format]}"
     with tempfile.TemporaryDirectory(dir=output, prefix=".unproven-") as folder:
         made = Path(folder) / final.name
-        convert(model, made, format=format, precision=precision, calibration=calibration)
+        convert(
+            model, made, format=format, precision=precision, calibration=calibration, float_layers=float_layers
+        )
         attach(made, replace(metadata, precision=precision))
         parity = compare(model, made, images, precision)
         size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")))

@@ -26,7 +26,7 @@ class ConversionError(RuntimeError):
     """
 
 
-def convert(model, path, *, format, precision="float32", calibration=None):
+def convert(model, path, *, format, precision="float32", calibration=None, float_layers=()):
     """Convert a Keras model in a process of its own.
 
     Args:
@@ -35,6 +35,7 @@ def convert(model, path, *, format, precision="float32", calibration=None):
         format: "saved_model", "tflite" or "onnx".
         precision: of a .tflite file.
         calibration: uint8 (N, H, W, 3), for "int8".
+        float_layers: names of the layers that "int8" leaves in float32.
 
     Raises:
         ConversionError: if that process fails or dies.
@@ -44,6 +45,7 @@ def convert(model, path, *, format, precision="float32", calibration=None):
     """
     with tempfile.TemporaryDirectory() as folder:
         job = {"model": f"{folder}/model.keras", "path": str(path), "format": format, "precision": precision}
+        job["float_layers"] = list(float_layers)
         model.save(job["model"])
         if calibration is not None:
             job["calibration"] = f"{folder}/calibration.npy"
@@ -71,7 +73,13 @@ def _main(job_file):
         write_onnx(model, job["path"])
     else:
         calibration = np.load(job["calibration"]) if "calibration" in job else None
-        write_tflite(model, job["path"], precision=job["precision"], calibration=calibration)
+        write_tflite(
+            model,
+            job["path"],
+            precision=job["precision"],
+            calibration=calibration,
+            float_layers=job["float_layers"],
+        )
 
 
 def _line(error):

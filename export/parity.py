@@ -122,10 +122,11 @@ def _row(name, expected, labels, logits):
     """What is kept of one image: largest and mean difference, share of equal labels, both ranges."""
     if not np.isfinite(expected).all():
         raise ParityError(f"{name}: expected a model with finite logits. Those of Keras are not")
-    if labels.shape != expected.shape[:-1] or logits.shape != expected.shape or not np.isfinite(logits).all():
+    shaped = labels.shape == expected.shape[:-1] and logits.shape == expected.shape
+    if not shaped or logits.dtype != np.float32 or not np.isfinite(logits).all():
         raise ParityError(
-            f"{name}: expected labels {expected.shape[:-1]} and finite logits {expected.shape}. Received: "
-            f"{labels.shape} and {logits.shape}, {np.count_nonzero(~np.isfinite(logits))} not finite"
+            f"{name}: expected labels {expected.shape[:-1]} and float32 finite logits {expected.shape}. Received: "
+            f"{labels.shape} and {logits.dtype} {logits.shape}, {np.count_nonzero(~np.isfinite(logits))} not finite"
         )
     difference = np.abs(logits - expected)
     ranges = expected.min(), expected.max(), logits.min(), logits.max()

@@ -1,42 +1,68 @@
-"""Precisions of a .tflite file: settings of the converter, and float16 kernels after it."""
+"""Precisions of a .tflite file: settings of the converter, and what is done to its file."""
 
 from pathlib import Path
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 
-def set_precision(converter, precision, signatures, calibration=None):
+def set_precision(converter, precision):
     """Tell a TFLite converter which precision to write.
 
     Args:
         converter: tf.lite.TFLiteConverter of a SavedModel.
-        precision: "float32"; "float16", which is "float32" until ``halve_kernels``; "dynamic", int8 weights and
-            float arithmetic; "int8", both int8, the logits float again at the very end.
-        signatures: names of the served functions.
-        calibration: uint8 (N, H, W, 3) real images, which "int8" takes its ranges from.
+        precision: "float32"; "dynamic", int8 weights and float arithmetic; "float16" and "int8", which are
+            "float32" until ``halve_kernels`` and ``quantize_int8``.
 
     Raises:
-        ValueError: if the precision is unknown, or "int8" gets no images.
+        ValueError: if the precision is unknown.
 
     Example:
-        >>> set_precision(None, "int4", [])
+        >>> set_precision(None, "int4")
         Traceback (most recent call last):
         ValueError: precision: expected one of float32, float16, dynamic, int8. Received: 'int4'
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}. Received: {precision!r}")
-    if precision == "int8" and (calibration is None or len(calibration) == 0):
-        raise ValueError("calibration: expected real images for int8. Received: none")
     import tensorflow as tf
 
-    builtins = tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if precision == "int8" else tf.lite.OpsSet.TFLITE_BUILTINS
-    converter.target_spec.supported_ops = [builtins]  # never Flex: no pip runtime runs it
-    if precision in ("dynamic", "int8"):
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # never Flex: no pip runtime runs it
+    if precision == "dynamic":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "int8":
-        converter.representative_dataset = lambda: (
-            (name, {"image": image[None]}) for name in signatures for image in calibration
+
+
+def quantize_int8(path, calibration, signatures, float_layers=()):
+    """Make a float32 .tflite file int8, weights and arithmetic; the logits are float again at the very end.
+
+    Args:
+        path: .tflite file, changed in place.
+        calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from.
+        signatures: names of the served functions.
+        float_layers: names of the layers that stay float32.
+
+    Raises:
+        ValueError: if there are no images.
+
+    Example:
+        >>> quantize_int8("model.tflite", calibration=[], signatures=["logits"])
+        Traceback (most recent call last):
+        ValueError: calibration: expected real images for int8. Received: none
+    """
+    if calibration is None or len(calibration) == 0:
+        raise ValueError("calibration: expected real images for int8. Received: none")
+    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer, recipe
+
+    quantizing = quantizer.Quantizer(str(path))
+    quantizing.load_quantization_recipe(recipe.static_wi8_ai8())
+    everything, output = qtyping.TFLOperationName.ALL_SUPPORTED, qtyping.TFLOperationName.OUTPUT
+    # TensorFlow's scope of a layer is its name and "_".
+    for names, operation in [(".*", output), *((f".*/{name}_.*", everything) for name in float_layers)]:
+        quantizing.update_quantization_recipe(
+            regex=names, operation_name=operation, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
         )
+    samples = [{"image": image[None]} for image in calibration]
+    ranges = quantizing.calibrate(dict.fromkeys(signatures, samples))
+    result = quantizing.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    Path(path).write_bytes(result.quantized_model)
 
 
 def halve_kernels(path):

@@ -30,6 +30,7 @@ class Recipe:
         seed: of everything random.
         validate_every: epochs between two looks at the validation split.
         precisions: of the exported .tflite files.
+        float_layers: names of the layers that an int8 file leaves in float32.
 
     Raises:
         ValueError: if an argument is outside of its range.
@@ -61,6 +62,7 @@ class Recipe:
     seed: int = 0
     validate_every: int = 2
     precisions: tuple = PRECISIONS
+    float_layers: tuple = ()
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "validate_every"):

@@ -95,6 +95,7 @@ def export_entry(recipe, output, *, format, precision, data_dir=None):
         images_source=proof_source,
         calibration=calibration,
         calibration_source=calibration_source,
+        float_layers=recipe.float_layers,
     )
 
 

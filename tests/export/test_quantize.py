@@ -7,20 +7,20 @@ from keras import layers
 
 from keras_segattn.export import export
 from keras_segattn.export.lint import operators
-from keras_segattn.export.quantize import PRECISIONS, set_precision
+from keras_segattn.export.quantize import PRECISIONS, quantize_int8, set_precision
 from keras_segattn.layers import BilinearUpsampling2D
 
 
 @pytest.mark.parametrize("precision", ["int4", "FLOAT32", None])
 def test_an_unknown_precision_is_refused_with_those_there_are(precision):
     with pytest.raises(ValueError, match=f"expected one of {', '.join(PRECISIONS)}. Received: {precision!r}"):
-        set_precision(None, precision, [])
+        set_precision(None, precision)
 
 
 @pytest.mark.parametrize("calibration", [None, np.zeros((0, 8, 8, 3), "uint8")])
 def test_int8_without_images_is_refused(calibration):
     with pytest.raises(ValueError, match="calibration: expected real images for int8"):
-        set_precision(None, "int8", ["logits"], calibration)
+        quantize_int8("no.tflite", calibration, ["logits"])
 
 
 def test_a_float16_file_of_a_shallow_network_passes_its_limit(photographs, metadata, tmp_path, monkeypatch):
