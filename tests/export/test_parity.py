@@ -118,7 +118,7 @@ def test_a_single_logit_that_is_no_number_is_refused(identity, images, file_says
 )
 def test_an_answer_that_would_broadcast_is_refused(identity, images, file_says, cut):
     file_says(lambda n, labels, logits: cut(labels, logits))
-    with pytest.raises(ParityError, match=r"expected labels \(10, 20\) and finite logits \(10, 20, 3\)"):
+    with pytest.raises(ParityError, match=r"expected labels \(10, 20\) and float32 finite logits \(10, 20, 3\)"):
         compare(identity, "identity.tflite", images, "int8")
 
 
