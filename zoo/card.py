@@ -36,7 +36,7 @@ def card(name, table):
         [
             f"# {name}",
             "",
-            about[0],
+            "\n\n".join(about[:-1]),
             "",
             "```python",
             "from keras_segattn import zoo",
