@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-NAME, STEPS = "fcn8s_mobilenet_camvid", 8
+NAME, STEPS = "fcn8s_mobilenet_camvid", 4
 CHILD = """
 import json, sys, time
 import keras, numpy as np
