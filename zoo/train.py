@@ -142,7 +142,7 @@ def _start(recipe, num_classes, folder, start_weights):
     arguments = dict(recipe.arguments)
     if recipe.start is None:
         local = folder / "weights_mobilenet_v1_0.75_224" / "mobilenet_v1_0.75_224_imagenet.npz"
-        use_local = arguments["encoder"] == "mobilenet_0.75" and local.is_file()
+        use_local = arguments.get("encoder", "mobilenet_0.75") == "mobilenet_0.75" and local.is_file()
         arguments["encoder_weights"] = local if use_local else "imagenet"
     model = BUILDERS[recipe.model]((None, None, 3), num_classes, **arguments)
     if recipe.start is not None:

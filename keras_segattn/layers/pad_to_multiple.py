@@ -27,7 +27,7 @@ class PadToMultiple(keras.layers.Layer):
     """
 
     def __init__(self, multiple, **kwargs):
-        if not isinstance(multiple, int) or multiple < 1:
+        if not isinstance(multiple, int) or isinstance(multiple, bool) or multiple < 1:
             raise ValueError(f"multiple: expected an integer >= 1. Received: {multiple!r}")
         super().__init__(**kwargs)
         self.multiple = multiple

@@ -51,7 +51,7 @@ def test_a_model_of_any_size_pads_each_as_it_comes():
         np.testing.assert_array_equal(model.predict_on_batch(x), pad(x, 4))
 
 
-@pytest.mark.parametrize("multiple", [0, -4, 4.0, "4", None])
+@pytest.mark.parametrize("multiple", [0, -4, 4.0, "4", None, True])
 def test_a_multiple_that_cannot_be_is_refused(multiple):
     with pytest.raises(ValueError, match=f"multiple: expected an integer >= 1. Received: {multiple!r}"):
         PadToMultiple(multiple)

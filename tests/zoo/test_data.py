@@ -148,6 +148,13 @@ def test_a_label_map_that_cannot_be_right_is_named_with_what_was_expected(camvid
         read_pair(CAMVID, image_path, label_path)
 
 
+def test_a_label_map_that_is_cut_off_is_named(camvid_copy):
+    image_path, label_path = break_label(camvid_copy, LABELS.astype("uint8"))
+    label_path.write_bytes(label_path.read_bytes()[:60])
+    with pytest.raises(DataError, match=f"{label_path}: expected an 8-bit index image. Pillow cannot read it"):
+        read_pair(CAMVID, image_path, label_path)
+
+
 def test_a_bad_label_map_stops_the_preparation_and_leaves_nothing_that_looks_prepared(camvid_copy):
     _, label_path = break_label(camvid_copy, np.full((96, 128), 200, "uint8"))
     for _ in range(2):

@@ -141,6 +141,20 @@ def test_the_policy_of_the_session_comes_back_even_if_the_training_fails(trainab
         keras.config.set_dtype_policy(before)
 
 
+def test_every_epoch_and_every_layer_draws_its_own_dropout_and_the_same_again():
+    inputs = keras.Input((64,))
+    drops = [keras.layers.Dropout(0.5)(inputs) for _ in range(2)]
+    model = keras.Model(inputs, ops.stack(drops, axis=1))
+
+    def drawn(seed):
+        module._reseed(model, seed)
+        return ops.convert_to_numpy(model(np.ones((1, 64), "float32"), training=True))[0]
+
+    first, other = drawn(1), drawn(2)
+    np.testing.assert_array_equal(drawn(1), first)
+    assert (first != other).any() and (first[0] != first[1]).any()
+
+
 # What is learned
 
 

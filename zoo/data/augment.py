@@ -17,7 +17,7 @@ def random_view(image, label, rng, *, crop, scale, colour, ignore_label):
         rng: numpy Generator; the same state gives the same view.
         crop: (h, w) of the view.
         scale: (low, high) magnification, drawn log-uniformly; below 1 the photograph may leave a margin.
-        colour: 0..1, strength of the changes in brightness, contrast, saturation and tint.
+        colour: 0..1, strength of the changes in brightness, contrast, saturation, sharpness, gamma and tint.
         ignore_label: label of the margin.
 
     Returns:
@@ -54,8 +54,10 @@ def random_view(image, label, rng, *, crop, scale, colour, ignore_label):
 
 
 def _tint(image, rng, strength):
-    for enhance in rng.permutation([ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color]):
+    kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color, ImageEnhance.Sharpness)
+    for enhance in rng.permutation(kinds):
         image = enhance(image).enhance(1 + strength * rng.uniform(-1, 1))
     cast = 1 + strength / 4 * rng.uniform(-1, 1, 3)  # a light that is not quite white
-    table = np.clip(np.arange(256)[None] * cast[:, None], 0, 255).astype("uint8")
+    gamma = math.exp(strength * rng.uniform(-1, 1))
+    table = np.clip(255 * (np.arange(256)[None] / 255) ** gamma * cast[:, None], 0, 255).astype("uint8")
     return image.point(table.ravel().tolist())

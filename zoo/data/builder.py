@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from ...images import read_image
 from .dataset import DataError
@@ -112,17 +113,19 @@ def read_pair(dataset, image_path, label_path):
         dict: ``image`` uint8 (H, W, 3), ``label`` uint8 (H, W, 1).
 
     Raises:
-        DataError: if the sizes differ or a label is neither a class nor ``dataset.ignore_label``.
+        DataError: if the label map cannot be read, the sizes differ, or a label is neither a class nor
+            ``dataset.ignore_label``.
 
     Example:
         >>> from keras_segattn.zoo.data import DATASETS
         >>> pair = read_pair(DATASETS["camvid"], "scene.jpg", "labels.png")  # doctest: +SKIP
     """
-    from PIL import Image
-
     image = read_image(image_path)
-    with Image.open(label_path) as picture:
-        label = np.array(picture)
+    try:
+        with Image.open(label_path) as picture:
+            label = np.array(picture)
+    except OSError as error:  # Pillow's own errors of a damaged file are of this class
+        raise DataError(f"{label_path}: expected an 8-bit index image. Pillow cannot read it: {error}") from error
     if label.ndim != 2 or label.dtype != np.uint8:
         raise DataError(f"{label_path}: expected an 8-bit index image. Received: {label.dtype} {label.shape}")
     if label.shape != image.shape[:2]:

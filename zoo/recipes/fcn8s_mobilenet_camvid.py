@@ -15,6 +15,6 @@ RECIPE = replace(
     model="fcn8s",
     start="fcn16s_mobilenet_camvid",
     crop=(352, 480),
-    epochs=24,
+    epochs=48,
     learning_rate=1e-3,
 )
