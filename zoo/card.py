@@ -47,6 +47,17 @@ def card(name, table):
             "",
             results_table([name], table),
             "",
+            "## Files",
+            "",
+            files_table(name, table),
+            "",
+            "Differences are of the logits, as a share of their range, and same labels those of the pixels, on "
+            "real images; times are of one image on two processor threads, as a ratio to the Keras model in the same run.",
+            "",
+            "## Tails (.tflite, float32)",
+            "",
+            tails_table(name, table),
+            "",
             "## IoU by class (Keras model, test split)",
             "",
             *_class_table(name, dataset, table),
@@ -72,34 +83,99 @@ def card(name, table):
 
 
 def results_table(names, table):
-    """Test scores of entries in every format that was evaluated, as a Markdown table.
+    """Test mIoU of entries, as Keras models and as every file that was evaluated, as a Markdown table.
 
     Example:
         >>> print(results_table([], []))
-        | entry | format | precision | test mIoU | test pixel accuracy | images |
-        |---|---|---|---|---|---|
+        | entry | Keras |
+        |---|---|
     """
-    lines = ["| entry | format | precision | test mIoU | test pixel accuracy | images |", "|---|---|---|---|---|---|"]
-    for row in results.newest(table):
-        if row["entry"] not in names or row["metric"] != "mean_iou" or row["split"] != "test":
-            continue
-        same = {name: row[name] for name in ("entry", "format", "precision", "split")}
-        accuracy = results.latest(table, **same, metric="pixel_accuracy")
+    scores = {}
+    for row in table:
+        if (row["metric"], row["split"]) == ("mean_iou", "test") and row["tail"] in ("", "labels"):
+            file = (row["format"], row["precision"])
+            scores.setdefault(file, {})[row["entry"]] = f"{float(row['value']):.2f}"
+    keras = scores.pop(("keras", "float32"), {})
+    columns = {"Keras": keras, **{f"{_TITLES[format]} {precision}": scores[format, precision] for format, precision in scores}}
+    lines = [f"| entry | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for name in names:
+        lines.append(f"| {name} | {' | '.join(column.get(name, '') for column in columns.values())} |")
+    return "\n".join(lines)
+
+
+_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite", "onnx": "ONNX"}
+
+
+def files_table(name, table):
+    """The exported files of an entry, as a Markdown table: how near, how large, how fast.
+
+    Example:
+        >>> print(files_table("fcn8s_mobilenet_camvid", []))
+        | format | precision | worst difference | same label | MB | times as fast as Keras | operators | peak MB |
+        |---|---|---|---|---|---|---|---|
+    """
+    lines = [
+        "| format | precision | worst difference | same label | MB | times as fast as Keras | operators | peak MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in _of_metric(name, table, "size", tail="labels"):
+        value = _values(row, table)
+        operators = f"{value['operators']:.0f}" if "operators" in value else ""
+        if "delegated" in value:
+            operators += f", XNNPACK runs {100 * value['delegated']:.0f} %"
         lines.append(
-            f"| {row['entry']} | {row['format']} | {row['precision']} "
-            f"| {float(row['value']):.2f} | {float(accuracy['value']):.2f} | {row['images']} |"
+            f"| {row['format']} | {row['precision']} | {value['worst_difference']:.1e} "
+            f"| {value['label_agreement']:.3f} % | {value['size'] / 1e6:.2f} | {value['times_as_fast']:.2f} "
+            f"| {operators} | {value['peak_mb']:.0f} |"
         )
     return "\n".join(lines)
+
+
+def tails_table(name, table):
+    """What a .tflite of an entry may answer with, as a Markdown table: time, bytes and score of each.
+
+    Example:
+        >>> print(tails_table("fcn8s_mobilenet_camvid", []))
+        | tail | ms | kB an answer | test mIoU | lost |
+        |---|---|---|---|---|
+    """
+    lines = ["| tail | ms | kB an answer | test mIoU | lost |", "|---|---|---|---|---|"]
+    facts = {"format": "tflite", "precision": "float32"}
+    whole = results.latest(table, entry=name, format="keras", metric="mean_iou", split="test")
+    for row in _of_metric(name, table, "output_bytes", **facts):
+        value = _values(row, table)
+        lines.append(
+            f"| {row['tail']} | {value['ms']:.1f} | {value['output_bytes'] / 1000:.0f} | {value['mean_iou']:.2f} "
+            f"| {float(whole['value']) - value['mean_iou']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _of_metric(name, table, metric, **facts):
+    facts = {"entry": name, "metric": metric, **facts}
+    return [row for row in table if all(row[key] == value for key, value in facts.items())]
+
+
+def _values(row, table):
+    """All that was measured of the file that a row is about."""
+    same = ("entry", "format", "precision", "tail")
+    return {
+        other["metric"]: float(other["value"])
+        for other in table
+        if all(other[key] == row[key] for key in same)
+    }
 
 
 def _class_table(name, dataset, table):
     facts = {"entry": name, "format": "keras", "split": "test"}
     rows = [(label, results.latest(table, **facts, metric=f"iou_{label}")) for label in dataset.classes]
+    accuracy = results.latest(table, **facts, metric="pixel_accuracy")
     measured = [(label, row) for label, row in rows if row is not None]
     return [
         "| class | IoU |",
         "|---|---|",
         *(f"| {label} | {float(row['value']):.2f} |" for label, row in measured),
+        *(f"| all pixels (accuracy) | {float(row['value']):.2f} |" for row in [accuracy] if row is not None),
     ]
 
 

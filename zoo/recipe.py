@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -29,8 +27,10 @@ class Recipe:
         label_smoothing: of the cross-entropy, 0..1.
         seed: of everything random.
         validate_every: epochs between two looks at the validation split.
-        precisions: of the exported .tflite files.
         float_layers: names of the layers that an int8 file leaves in float32.
+        operators: format -> how many operators its float32 file may hold, in all of its functions; a graph that
+            changes is then a decision.
+        impossible: "format precision" -> why the entry cannot be exported so.
 
     Raises:
         ValueError: if an argument is outside of its range.
@@ -61,8 +61,9 @@ class Recipe:
     label_smoothing: float = 0.0
     seed: int = 0
     validate_every: int = 2
-    precisions: tuple = PRECISIONS
     float_layers: tuple = ()
+    operators: dict = field(default_factory=dict)
+    impossible: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "validate_every"):
@@ -73,6 +74,3 @@ class Recipe:
             value = getattr(self, name)
             if len(value) != 2 or min(value) < 32:
                 raise ValueError(f"{name}: expected (height, width), each >= 32. Received: {value!r}")
-        unknown = set(self.precisions) - set(PRECISIONS)
-        if unknown:
-            raise ValueError(f"precisions: expected some of {PRECISIONS}. Received: {sorted(unknown)}")

@@ -1,4 +1,4 @@
-"""results.csv: every number that the project quotes, written by ``segattn evaluate`` alone."""
+"""results.csv: every number that the project quotes, written by what measured it and by nobody else."""
 
 import csv
 import os
@@ -6,20 +6,21 @@ import subprocess
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("results.csv")
-FIELDS = ("entry", "format", "precision", "metric", "value", "split", "images", "seed", "commit")
-_KEY = ("entry", "format", "precision", "metric", "split")
+FIELDS = ("entry", "format", "precision", "tail", "metric", "value", "split", "images", "seed", "commit")
+_KEY = ("entry", "format", "precision", "tail", "metric", "split")
 
 
-def rows(values, *, entry, format, precision, split, images):
+def rows(values, *, entry, format, precision, tail="", split="", images=""):
     """Rows of the table for the values of one evaluation.
 
     Args:
-        values: dict, metric -> value in points of 100.
+        values: dict, metric -> value; scores are in points of 100.
         entry: name.
-        format: "keras", "tflite" or "onnx".
+        format: "keras" or key of ``export.FORMATS``.
         precision: of the arithmetic.
-        split: official split.
-        images: how many it has.
+        tail: what a file answers with; "" for the Keras model.
+        split: official split, "proof" for the images that a file was proven on, "" for what needs no images.
+        images: how many those are.
 
     Returns:
         list of dict with the keys ``FIELDS``.
@@ -27,7 +28,7 @@ def rows(values, *, entry, format, precision, split, images):
     Example:
         >>> rows({"mean_iou": 61.5}, entry="fcn8s_mobilenet_camvid", format="keras", precision="float32",
         ...      split="test", images=233)[0]["value"]
-        '61.5000'
+        '61.5'
     """
     from .recipes import RECIPES
 
@@ -38,8 +39,9 @@ def rows(values, *, entry, format, precision, split, images):
             "entry": entry,
             "format": format,
             "precision": precision,
+            "tail": tail,
             "metric": metric,
-            "value": f"{value:.4f}",
+            "value": f"{value:.6g}",
             "split": split,
             "images": images,
             "seed": seed,
@@ -64,7 +66,7 @@ def read(path=None):
 
 
 def append(new, path=None):
-    """Add rows to the table, all or none.
+    """Add rows to the table, all or none; a row gives way to a new one that says the same thing.
 
     Args:
         new: list of dict with the keys ``FIELDS``.
@@ -83,20 +85,9 @@ def append(new, path=None):
     with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*read(path), *new])
+        writer.writerows({tuple(row[name] for name in _KEY): row for row in [*read(path), *new]}.values())
     os.replace(partial, path)
     return path
-
-
-def newest(table):
-    """Of the rows that say the same thing, the last.
-
-    Example:
-        >>> twice = [dict(dict.fromkeys(FIELDS, ""), value=value) for value in ("1", "2")]
-        >>> [row["value"] for row in newest(twice)]
-        ['2']
-    """
-    return list({tuple(row[name] for name in _KEY): row for row in table}.values())
 
 
 def latest(table, **facts):

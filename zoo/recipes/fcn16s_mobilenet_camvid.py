@@ -1,7 +1,6 @@
 """FCN-16s on MobileNet 0.75, CamVid: the second stage of Long et al. 2015, from FCN-32s.
 
-About 7 minutes on two cores. The weights in the zoo come from a training in
-which each epoch began at the averaged weights, a defect mended since: a rerun scores higher.
+About 7 minutes on two cores.
 
 segattn train fcn16s_mobilenet_camvid
 """

@@ -1,7 +1,6 @@
 """FCN-32s on MobileNet 0.75 (ImageNet), CamVid: the first stage of Long et al. 2015.
 
-About 12 minutes on two cores. The weights in the zoo come from a training in
-which each epoch began at the averaged weights, a defect mended since: a rerun scores higher.
+About 12 minutes on two cores.
 
 segattn train fcn32s_mobilenet_camvid
 """

@@ -1,6 +1,6 @@
 """FCN-8s on MobileNet 0.75, CamVid: the third stage of Long et al. 2015, from FCN-16s.
 
-About 20 minutes on two cores.
+About 45 minutes on two cores.
 
 segattn train fcn8s_mobilenet_camvid
 """
