@@ -10,6 +10,8 @@ import importlib
 _HOMES = {
     "FORMATS": "contract",
     "ExportReport": "contract",
+    "Finding": "lint",
+    "LintError": "contract",
     "Metadata": "metadata",
     "ParityError": "parity",
     "Runner": "runtime",

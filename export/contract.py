@@ -1,18 +1,37 @@
 """The contract: convert, attach the metadata, prove, and only then put the file in its place."""
 
 import os
+import shutil
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from . import culprits
 from .convert import convert
+from .lint import lint
 from .metadata import attach
 from .parity import LIMITS, Parity, check_images, compare
-from .quantize import PRECISIONS
+from .runtime import Runner
 from .serving import check
+from .tails import TAILS
 
 # Suffix of the written file, or of the folder of a SavedModel, by format.
 FORMATS = {"saved_model": "_saved_model", "tflite": ".tflite", "onnx": ".onnx"}
+PRECISIONS = {
+    "saved_model": ("float32",),
+    "tflite": ("float32", "float16", "dynamic", "int8", "mixed"),
+    "onnx": ("float32", "float16", "int8", "mixed"),
+}
+
+
+class LintError(AssertionError):
+    """A file that gives the model's answer and is not as it was promised; it is not left behind.
+
+    Example:
+        >>> raise LintError("model.onnx: budget: 60 operators, 58 budgeted")
+        Traceback (most recent call last):
+        keras_segattn.export.contract.LintError: model.onnx: budget: 60 operators, 58 budgeted
+    """
 
 
 @dataclass(frozen=True)
@@ -23,24 +42,28 @@ class ExportReport:
         path: of the file, or the folder of a SavedModel.
         format: key of ``FORMATS``.
         precision: key of ``parity.LIMITS``.
+        tail: key of ``tails.TAILS``.
         size: bytes.
         parity: ``Parity``.
         images: which images it was compared on, in words.
         calibration: which images gave the ranges of int8, in words, or None.
+        float_layers: what an int8 or mixed file leaves in float32: name of the layer -> why, in words.
 
     Example:
-        >>> parity = Parity(images=32, worst=0.0, mean=0.0, agreement=1.0)
-        >>> ExportReport(Path("m.onnx"), "onnx", "float32", 10, parity, "scenes").to_dict()["file"]
+        >>> parity = Parity(images=64, worst=0.0, mean=0.0, agreement=1.0)
+        >>> ExportReport(Path("m.onnx"), "onnx", "float32", "labels", 10, parity, "scenes").to_dict()["file"]
         'm.onnx'
     """
 
     path: Path
     format: str
     precision: str
+    tail: str
     size: int
     parity: Parity
     images: str
     calibration: str | None = None
+    float_layers: dict = field(default_factory=dict)
 
     def to_dict(self):
         """As plain data, for JSON.
@@ -50,15 +73,18 @@ class ExportReport:
             1.0
         """
         worst, agreement = LIMITS[self.precision]
+        found = {name: getattr(self.parity, name) for name in ("images", "worst", "mean", "agreement")}
         return {
             "file": self.path.name,
             "format": self.format,
             "precision": self.precision,
+            "tail": self.tail,
             "size": self.size,
-            "parity": asdict(self.parity),
+            "parity": found,
             "limits": {"worst": worst, "agreement": agreement},
             "images": self.images,
             "calibration": self.calibration,
+            "float_layers": self.float_layers,
         }
 
 
@@ -69,11 +95,14 @@ def export(
     *,
     format,
     precision="float32",
+    tail="labels",
     images,
     images_source,
     calibration=None,
     calibration_source=None,
     float_layers=(),
+    drop=None,
+    operators=None,
 ):
     """Export a segmentation model, proven or not at all.
 
@@ -85,12 +114,15 @@ def export(
         output: folder to write into.
         metadata: ``Metadata`` of the model; its precision is set here.
         format: key of ``FORMATS``.
-        precision: "float32"; for tflite also "float16", "dynamic" or "int8".
-        images: uint8 (N, H, W, 3), at least 32 real images to prove the file on.
+        precision: one of ``PRECISIONS`` of the format.
+        tail: key of ``tails.TAILS``: what ``segment`` answers with.
+        images: uint8 (N, H, W, 3), at least 64 real images to prove the file on.
         images_source: where they come from, in words, for the report.
         calibration: uint8 (M, H, W, 3), training images that int8 takes its ranges from.
         calibration_source: where those come from, in words.
-        float_layers: names of the layers that int8 leaves in float32.
+        float_layers: names of the layers that int8 leaves in float32; mixed finds its own.
+        drop: for mixed, function: ``Runner`` -> points of mean IoU that its file loses against the model.
+        operators: how many operators the file may hold, in all of its functions; None for any number.
 
     Returns:
         ``ExportReport``.
@@ -99,6 +131,8 @@ def export(
         ValueError: if an argument does not fit.
         ConversionError: if the converter fails.
         ParityError: if the file does not give the model's answer.
+        LintError: if it breaks a rule of ``segattn lint``.
+        QuantizationError: if mixed precision loses too much with half of the layers in float32.
 
     Example:
         >>> report = export(model, "exports", metadata, format="onnx",
@@ -106,31 +140,97 @@ def export(
     """
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}. Received: {format!r}")
-    precisions = PRECISIONS if format == "tflite" else PRECISIONS[:1]
-    if precision not in precisions:
-        raise ValueError(f"precision: expected one of {', '.join(precisions)} for {format}. Received: {precision!r}")
+    if precision not in PRECISIONS[format]:
+        raise ValueError(
+            f"precision: expected one of {', '.join(PRECISIONS[format])} for {format}. Received: {precision!r}"
+        )
+    tails = [name for name, one in TAILS.items() if one.formats is None or format in one.formats]
+    if tail not in tails:
+        raise ValueError(f"tail: expected one of {', '.join(tails)} for {format}. Received: {tail!r}")
     check(model)
     _describes(metadata, model)
     check_images(images, model)
-    if precision == "int8":
+    quantized = precision in ("int8", "mixed")
+    if quantized:
         check_images(calibration, model, name="calibration", at_least=1)
+    if precision == "mixed" and drop is None:
+        raise ValueError("drop: expected a function that measures a file, for mixed precision. Received: None")
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    part = f"_{precision}" if format == "tflite" else ""
-    final = output / f"{metadata.name}{part}{FORMATS[format]}"
+    final = output / file_name(metadata.name, format, precision, tail)
+    facts = replace(metadata, precision=precision, tail=tail, signatures=TAILS[tail].outputs)
     with tempfile.TemporaryDirectory(dir=output, prefix=".unproven-") as folder:
         made = Path(folder) / final.name
+        kept = dict.fromkeys(float_layers if precision == "int8" else (), "asked for")
         convert(
-            model, made, format=format, precision=precision, calibration=calibration, float_layers=float_layers
+            model,
+            made,
+            format=format,
+            precision="float32" if precision == "mixed" else precision,
+            tail=tail,
+            calibration=calibration if precision == "int8" else None,
+            float_layers=tuple(kept),
         )
-        attach(made, replace(metadata, precision=precision))
-        parity = compare(model, made, images, precision)
+        if precision == "mixed":
+            kept = _mix(made, calibration, facts, drop)
+        promised = {"operators": operators, "float_layers": list(kept)}
+        facts = replace(facts, provenance={**facts.provenance, **promised})
+        attach(made, facts)
+        parity = compare(model, made, images, precision, tail)
+        _hold_to_rules(made, kept, operators)
         size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")))
         if final.is_dir():  # it cannot be replaced in one step; what is moved here goes with the folder
             os.replace(final, Path(folder) / "before")
         os.replace(made, final)
-    used = calibration_source if precision == "int8" else None
-    return ExportReport(final, format, precision, size, parity, images_source, used)
+    used = calibration_source if quantized else None
+    return ExportReport(final, format, precision, tail, size, parity, images_source, used, kept)
+
+
+RANKING_IMAGES = 6  # of the calibration, which tell the layers apart
+
+
+def _mix(path, calibration, metadata, drop):
+    """Make a float32 file mixed, in its place. Returns the layers that stay float32, each with the reason."""
+    if path.suffix == ".onnx":
+        from .onnx_quantize import Int8Onnx
+
+        int8 = Int8Onnx(path, calibration)
+    else:
+        from .quantize import Int8
+
+        int8 = Int8(path, calibration, list(metadata.signatures))
+    images = calibration[:: max(1, len(calibration) // RANKING_IMAGES)][:RANKING_IMAGES]
+    ranking = culprits.culprits(int8, images)
+
+    def lost(file):
+        measured = file.with_stem(f"{file.stem}_measured")
+        shutil.copy(file, measured)
+        attach(measured, metadata)
+        return drop(Runner(measured))
+
+    mixed = culprits.mix(int8, path, ranking, lost)
+    return {culprit.layer: f"alone in int8 it changes {culprit}" for culprit in mixed.kept}
+
+
+def _hold_to_rules(path, float_layers, operators):
+    if path.is_dir():
+        return
+    findings = lint(path, float_layers=tuple(float_layers), budget=operators)
+    if findings:
+        first = findings[0]
+        raise LintError(f"{path.name}: {first.rule}: {first.what} {first.remedy} ({len(findings)} findings)")
+
+
+def file_name(name, format, precision="float32", tail="labels"):
+    """What an exported file is called.
+
+    Example:
+        >>> file_name("fcn", "tflite", "int8"), file_name("fcn", "onnx", tail="logits"), file_name("fcn", "saved_model")
+        ('fcn_int8.tflite', 'fcn_float32_logits.onnx', 'fcn_saved_model')
+    """
+    of_precision = "" if format == "saved_model" else f"_{precision}"
+    of_tail = "" if tail == "labels" else f"_{tail.replace('-', '_')}"
+    return f"{name}{of_precision}{of_tail}{FORMATS[format]}"
 
 
 def _describes(metadata, model):

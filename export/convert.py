@@ -26,14 +26,18 @@ class ConversionError(RuntimeError):
     """
 
 
-def convert(model, path, *, format, precision="float32", calibration=None, float_layers=()):
+def convert(
+    model, path, *, format, precision="float32", tail="labels", signatures=None, calibration=None, float_layers=()
+):
     """Convert a Keras model in a process of its own.
 
     Args:
         model: built keras.Model of any backend.
         path: file or folder to write.
         format: "saved_model", "tflite" or "onnx".
-        precision: of a .tflite file.
+        precision: of the file's weights and arithmetic.
+        tail: of a segmentation model, see ``serving.segmentation``.
+        signatures: of any other model, see ``serving.functions``; None for a segmentation model.
         calibration: uint8 (N, H, W, 3), for "int8".
         float_layers: names of the layers that "int8" leaves in float32.
 
@@ -45,7 +49,7 @@ def convert(model, path, *, format, precision="float32", calibration=None, float
     """
     with tempfile.TemporaryDirectory() as folder:
         job = {"model": f"{folder}/model.keras", "path": str(path), "format": format, "precision": precision}
-        job["float_layers"] = list(float_layers)
+        job |= {"tail": tail, "signatures": signatures, "float_layers": list(float_layers)}
         model.save(job["model"])
         if calibration is not None:
             job["calibration"] = f"{folder}/calibration.npy"
@@ -63,23 +67,20 @@ def _main(job_file):
     from .. import layers  # noqa: F401  (registers the layers that the model may hold)
     from .onnx import write_onnx
     from .saved_model import write_saved_model
+    from .serving import functions, segmentation
     from .tflite import write_tflite
 
     job = json.loads(Path(job_file).read_text())
     model = keras.saving.load_model(job["model"], compile=False)
+    served = functions(model, job["signatures"]) if job["signatures"] else segmentation(model, job["tail"])
+    precision = {"precision": job["precision"], "float_layers": job["float_layers"]}
+    precision["calibration"] = np.load(job["calibration"]) if "calibration" in job else None
     if job["format"] == "saved_model":
-        write_saved_model(model, job["path"])
+        write_saved_model(served, job["path"])
     elif job["format"] == "onnx":
-        write_onnx(model, job["path"])
+        write_onnx(served, job["path"], **precision)
     else:
-        calibration = np.load(job["calibration"]) if "calibration" in job else None
-        write_tflite(
-            model,
-            job["path"],
-            precision=job["precision"],
-            calibration=calibration,
-            float_layers=job["float_layers"],
-        )
+        write_tflite(served, job["path"], **precision)
 
 
 def _line(error):

@@ -13,7 +13,8 @@ class Metadata:
     """The facts that travel inside an exported file.
 
     In a .tflite they are a zip archive after the model, as TFLite's own associated files are, so that
-    ``unzip model.tflite`` shows them; in ONNX a metadata property; in a SavedModel a file of
+    ``unzip model.tflite`` shows them, and beside them are TFLite's own metadata; in
+    ONNX a metadata property; in a SavedModel a file of
     ``assets.extra``.
 
     Args:
@@ -23,6 +24,8 @@ class Metadata:
         ignore_label: label that counts nothing in the data it was trained on, or None.
         image_size: (H, W) of the input.
         precision: of the weights and the arithmetic.
+        tail: key of ``tails.TAILS``: what the file answers with.
+        signatures: functions of the file, name -> names of its outputs.
         normalization: what a caller has to do to the pixels.
         provenance: anything JSON about origin: entry, data set, terms, versions.
 
@@ -43,6 +46,8 @@ class Metadata:
     ignore_label: int | None = None
     image_size: tuple
     precision: str = "float32"
+    tail: str = "labels"
+    signatures: dict = field(default_factory=dict)
     normalization: str = "none: RGB, uint8, 0..255; the normalisation is inside the graph"
     provenance: dict = field(default_factory=dict)
 
@@ -81,8 +86,9 @@ class Metadata:
             facts["palette"] = tuple(tuple(colour) for colour in facts["palette"])
             for name in ("classes", "image_size"):
                 facts[name] = tuple(facts[name])
+            facts["signatures"] = {name: tuple(outputs) for name, outputs in facts["signatures"].items()}
             return cls(**facts)
-        except (TypeError, KeyError, ValueError) as error:
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise ValueError(f"metadata: expected the JSON of keras_segattn. Received: {text[:80]!r}") from error
 
 
@@ -109,10 +115,12 @@ def attach(path, metadata):
         onnx.helper.set_model_props(model, {KEY: metadata.to_json(), "labels": "\n".join(metadata.classes)})
         onnx.save(model, path)
     else:
+        from .tflite_metadata import attach_tflite_metadata
+
+        attach_tflite_metadata(path, metadata)  # with labels.txt
         with zipfile.ZipFile(path, "a") as archive:
             # ZipInfo has a fixed date: the same model gives the same file.
             archive.writestr(zipfile.ZipInfo(f"{KEY}.json"), metadata.to_json())
-            archive.writestr(zipfile.ZipInfo("labels.txt"), "\n".join(metadata.classes))
 
 
 def read_archive(path):

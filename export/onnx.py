@@ -1,34 +1,61 @@
-"""ONNX: one graph with the outputs ``labels`` and ``logits``; a session computes what it is asked for."""
+"""ONNX: functions of the same inputs as one graph; a session computes the outputs that it is asked for."""
+
+from pathlib import Path
 
 OPSET = 18  # the newest that tf2onnx writes
 
 
-def write_onnx(model, path):
-    """Write the served functions of a model as one .onnx file, checked in full.
+def write_onnx(served, path, *, precision="float32", calibration=None, float_layers=()):
+    """Write served functions as .onnx, checked in full.
+
+    Functions of the same inputs, as ``segment`` and ``logits`` are, make one graph, in which they share all that they
+    have in common. Functions of different inputs, as ``encode`` and ``step`` are, make a file each.
 
     Args:
-        model: keras.Model on the TensorFlow backend, see ``serving.signatures``.
-        path: file to write.
+        served: dict, name -> ``serving.Signature``; outputs of different functions have different names.
+        path: file to write; functions of different inputs add their name to its stem.
+        precision: "float32", "float16" or "int8".
+        calibration: uint8 (N, H, W, 3), for "int8".
+        float_layers: names of the layers that "int8" leaves in float32.
+
+    Returns:
+        list of the files.
 
     Raises:
-        onnx.checker.ValidationError: if the graph is not valid.
+        onnx.checker.ValidationError: if a graph is not valid.
 
     Example:
-        >>> write_onnx(model, "model.onnx")                                  # doctest: +SKIP
+        >>> write_onnx(segmentation(model), "model.onnx")                    # doctest: +SKIP
+        [PosixPath('model.onnx')]
     """
+    from .onnx_quantize import halve_onnx, quantize_onnx
+
+    path = Path(path)
+    first, *others = (signature.inputs for signature in served.values())
+    if all(inputs == first for inputs in others):
+        files = [_write(list(served.values()), path)]
+    else:
+        files = [_write([signature], path.with_stem(f"{path.stem}_{name}")) for name, signature in served.items()]
+    for file in files:
+        if precision == "float16":
+            halve_onnx(file)
+        elif precision == "int8":
+            quantize_onnx(file, calibration, float_layers)
+    return files
+
+
+def _write(signatures, path):
     import onnx
     import tensorflow as tf
     import tf2onnx
 
-    from .serving import image_spec, label_map, signatures
+    specs = [signatures[0].inputs]
 
-    served = signatures(model)
+    @tf.function(input_signature=specs)
+    def together(inputs):
+        return {name: output for signature in signatures for name, output in signature.function(inputs).items()}
 
-    @tf.function(input_signature=[image_spec(model)])
-    def both(image):
-        logits = served["logits"](image)["logits"]
-        return {"labels": label_map(logits), "logits": logits}
-
-    graph, _ = tf2onnx.convert.from_function(both, input_signature=[image_spec(model)], opset=OPSET)
+    graph, _ = tf2onnx.convert.from_function(together, input_signature=specs, opset=OPSET)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
+    return path

@@ -2,13 +2,14 @@
 
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from .process import ProcessError, run_python
 from .runtime import Runner, RunnerError
+from .tails import TAILS, Answers, before_upsampling
 
 # Largest difference of a logit, as a share of the range of the model's logits (None: reported, not limited),
 # and least share of equal labels. Those of dynamic and int8 only keep out what is plainly broken.
@@ -17,8 +18,9 @@ LIMITS = {
     "float16": (1e-2, 0.999),
     "dynamic": (None, 0.5),
     "int8": (None, 0.5),
+    "mixed": (None, 0.5),
 }
-MIN_IMAGES = 32
+MIN_IMAGES = 64
 
 
 class ParityError(AssertionError):
@@ -41,9 +43,10 @@ class Parity:
         worst: largest difference of a logit, as a share of the range of the model's logits.
         mean: mean difference, likewise.
         agreement: share of the pixels with the same label.
+        example: the image of the least agreement, and the label maps of the model and of the file for it.
 
     Example:
-        >>> Parity(images=32, worst=1e-6, mean=1e-7, agreement=1.0).agreement
+        >>> Parity(images=64, worst=1e-6, mean=1e-7, agreement=1.0).agreement
         1.0
     """
 
@@ -51,9 +54,10 @@ class Parity:
     worst: float
     mean: float
     agreement: float
+    example: tuple = field(default=(), compare=False, repr=False)
 
 
-def compare(model, path, images, precision):
+def compare(model, path, images, precision, tail="labels"):
     """Run a file and its model on the same images and hold the answers against each other.
 
     Args:
@@ -61,6 +65,8 @@ def compare(model, path, images, precision):
         path: .tflite file, .onnx file or SavedModel folder.
         images: uint8 (N, H, W, 3), at least ``MIN_IMAGES`` different real images.
         precision: key of ``LIMITS``.
+        tail: key of ``tails.TAILS``: what the file answers with. Differences are those of its logits, or of its
+            probabilities where it has no logits; labels are those that Keras gives by way of the same tail.
 
     Returns:
         ``Parity``.
@@ -75,13 +81,19 @@ def compare(model, path, images, precision):
     """
     name = Path(path).name
     images = check_images(images, model)
-    with closing(_answers(Path(path), images)) as answers:
-        rows = [_row(name, _keras_logits(model, image), *answer) for image, answer in zip(images, answers, strict=True)]
+    expected = _expectations(model, tail)
+    rows, example, least = [], (), 2.0
+    with closing(_answers(Path(path), images, tail)) as answers:
+        for image, (labels, values) in zip(images, answers, strict=True):
+            expected_labels, expected_values = expected(image)
+            rows.append(_row(name, expected_labels, expected_values, labels, values))
+            if rows[-1][2] < least:
+                least, example = rows[-1][2], (image, expected_labels, labels.astype("uint8"))
     worst, mean, equal, low, high, file_low, file_high = np.array(rows).T  # (N,) each
     scale = high.max() - low.min()
     if not scale > 0 or not file_high.max() > file_low.min():
         raise ParityError(f"{name}: expected logits that vary, of the model and of the file. They are constant")
-    parity = Parity(len(images), float(worst.max() / scale), float(mean.mean() / scale), float(equal.mean()))
+    parity = Parity(len(images), float(worst.max() / scale), float(mean.mean() / scale), float(equal.mean()), example)
     _hold(parity, precision, name)
     return parity
 
@@ -100,9 +112,9 @@ def check_images(images, model, *, name="images", at_least=MIN_IMAGES):
 
     Example:
         >>> from keras_segattn.models import fcn32s
-        >>> check_images(np.zeros((40, 32, 64, 3), "uint8"), fcn32s((32, 64, 3), num_classes=2))
+        >>> check_images(np.zeros((70, 32, 64, 3), "uint8"), fcn32s((32, 64, 3), num_classes=2))
         Traceback (most recent call last):
-        ValueError: images: expected at least 32 different ones. Received: 0 among 40
+        ValueError: images: expected at least 64 different ones. Received: 0 among 40
     """
     images = np.asarray(images)
     height, width = model.input_shape[1:3]
@@ -118,19 +130,37 @@ def check_images(images, model, *, name="images", at_least=MIN_IMAGES):
     return images
 
 
-def _row(name, expected, labels, logits):
+def _expectations(model, tail):
+    """Function: image -> (labels (H, W), values (H, W, K)) that a file of this tail has to give, by Keras."""
+    import keras
+
+    chosen = TAILS[tail]
+    outputs = {"logits": model.outputs[0]}
+    if tail == "labels-fast":
+        outputs["scores"] = before_upsampling(model)[0].outputs[0]
+    network = keras.Model(model.inputs, outputs)
+
+    def expected(image):
+        answers = Answers(**network.predict_on_batch(image[None].astype("float32")))
+        values = answers.logits if chosen.values == "logits" else answers.probabilities()
+        return chosen.labels(answers)[0], values[0]
+
+    return expected
+
+
+def _row(name, expected_labels, expected, labels, values):
     """What is kept of one image: largest and mean difference, share of equal labels, both ranges."""
     if not np.isfinite(expected).all():
         raise ParityError(f"{name}: expected a model with finite logits. Those of Keras are not")
-    shaped = labels.shape == expected.shape[:-1] and logits.shape == expected.shape
-    if not shaped or logits.dtype != np.float32 or not np.isfinite(logits).all():
+    shaped = labels.shape == expected_labels.shape and values.shape == expected.shape
+    if not shaped or values.dtype != np.float32 or not np.isfinite(values).all():
         raise ParityError(
-            f"{name}: expected labels {expected.shape[:-1]} and float32 finite logits {expected.shape}. Received: "
-            f"{labels.shape} and {logits.dtype} {logits.shape}, {np.count_nonzero(~np.isfinite(logits))} not finite"
+            f"{name}: expected labels {expected_labels.shape} and float32 finite logits {expected.shape}. Received: "
+            f"{labels.shape} and {values.dtype} {values.shape}, {np.count_nonzero(~np.isfinite(values))} not finite"
         )
-    difference = np.abs(logits - expected)
-    ranges = expected.min(), expected.max(), logits.min(), logits.max()
-    return difference.max(), difference.mean(), (labels == expected.argmax(-1)).mean(), *ranges
+    difference = np.abs(values - expected)
+    ranges = expected.min(), expected.max(), values.min(), values.max()
+    return difference.max(), difference.mean(), (labels == expected_labels).mean(), *ranges
 
 
 def _hold(parity, precision, name):
@@ -146,42 +176,41 @@ def _hold(parity, precision, name):
         )
 
 
-def _keras_logits(model, image):
-    return np.asarray(model.predict_on_batch(image[None].astype("float32")))[0]
-
-
-def _answers(path, images):
-    """(labels, logits) of the file, image by image."""
+def _answers(path, images, tail):
+    """(labels, values) of the file, image by image."""
+    values = TAILS[tail].values
     if path.is_dir():
-        yield from _saved_model_answers(path, images)
+        yield from _saved_model_answers(path, images, tail)
         return
     try:
         runner = Runner(path)
         for image in images:
-            yield runner.labels(image), runner.logits(image)
+            yield runner.labels(image), getattr(runner, values)(image)
     except RunnerError as error:
         raise ParityError(str(error)) from error
 
 
-def _saved_model_answers(path, images):
+def _saved_model_answers(path, images, tail):
     """A SavedModel runs in a fresh process, which has TensorFlow but not the code of this package."""
+    chosen = TAILS[tail]
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/images.npy", images)
         try:
-            run_python("-c", _RUN_SAVED_MODEL, str(path), folder)
+            run_python("-c", _RUN_SAVED_MODEL, str(path), folder, *chosen.outputs)
         except ProcessError as error:
             raise ParityError(f"{path.name}: expected a SavedModel that runs. {error}") from error
         for index in range(len(images)):
             with np.load(f"{folder}/{index}.npz") as answer:
-                yield answer["labels"], answer["logits"]
+                values = answer[chosen.values]
+                yield answer["labels"] if "labels" in answer else values.argmax(-1), values
 
 
 _RUN_SAVED_MODEL = """
 import sys, numpy as np, tensorflow as tf
-path, folder = sys.argv[1:]
+path, folder, *names = sys.argv[1:]
 served = tf.saved_model.load(path).signatures
 for index, image in enumerate(np.load(f"{folder}/images.npy")):
     image = tf.constant(image[None])
-    labels, logits = served["segment"](image=image)["labels"], served["logits"](image=image)["logits"]
-    np.savez(f"{folder}/{index}.npz", labels=labels[0].numpy(), logits=logits[0].numpy())
+    answers = {key: answer[0].numpy() for name in names for key, answer in served[name](image=image).items()}
+    np.savez(f"{folder}/{index}.npz", **answers)
 """

@@ -1,5 +1,9 @@
 """Precisions of a .tflite file: settings of the converter, and what is done to its file."""
 
+import contextlib
+import io
+import logging
+import re
 from pathlib import Path
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
@@ -40,29 +44,162 @@ def quantize_int8(path, calibration, signatures, float_layers=()):
         float_layers: names of the layers that stay float32.
 
     Raises:
-        ValueError: if there are no images.
+        ValueError: if there are no images, or the file has no layer of such a name.
 
     Example:
         >>> quantize_int8("model.tflite", calibration=[], signatures=["logits"])
         Traceback (most recent call last):
         ValueError: calibration: expected real images for int8. Received: none
     """
-    if calibration is None or len(calibration) == 0:
-        raise ValueError("calibration: expected real images for int8. Received: none")
-    from ai_edge_quantizer import algorithm_manager, qtyping, quantizer, recipe
+    Int8(path, calibration, signatures).write(path, float_layers)
 
-    quantizing = quantizer.Quantizer(str(path))
-    quantizing.load_quantization_recipe(recipe.static_wi8_ai8())
-    everything, output = qtyping.TFLOperationName.ALL_SUPPORTED, qtyping.TFLOperationName.OUTPUT
-    # TensorFlow's scope of a layer is its name and "_".
-    for names, operation in [(".*", output), *((f".*/{name}_.*", everything) for name in float_layers)]:
-        quantizing.update_quantization_recipe(
-            regex=names, operation_name=operation, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
-        )
-    samples = [{"image": image[None]} for image in calibration]
-    ranges = quantizing.calibrate(dict.fromkeys(signatures, samples))
-    result = quantizing.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-    Path(path).write_bytes(result.quantized_model)
+
+class Int8:
+    """The int8 files of one float32 .tflite file, which is calibrated once, whatever layers then stay float.
+
+    Kernels are int8 per output channel, activations int8 per tensor with ranges that are a moving average over
+    the images, biases int32.
+
+    Args:
+        path: float32 .tflite file.
+        calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from, in this order.
+        signatures: names of the served functions.
+
+    Attributes:
+        path: that file.
+        layers: dict: name of a Keras layer that int8 changes -> bytes of its float32 constants, as the data flows.
+
+    Raises:
+        ValueError: if there are no images.
+
+    Example:
+        >>> int8 = Int8("fcn8s.tflite", images, ["segment", "logits"])       # doctest: +SKIP
+        >>> int8.write("fcn8s_int8.tflite", float_layers=["conv1"])          # doctest: +SKIP
+    """
+
+    def __init__(self, path, calibration, signatures):
+        if calibration is None or len(calibration) == 0:
+            raise ValueError("calibration: expected real images for int8. Received: none")
+        from ai_edge_quantizer import quantizer, recipe
+
+        self.path = path
+        self._file = Path(path).read_bytes()  # the file may be overwritten by what is written
+        self._operators = list(_operators(self._file))
+        self.layers = {}
+        for operator in self._operators:
+            if operator.layer:
+                self.layers[operator.layer] = self.layers.get(operator.layer, 0) + operator.size
+        calibrating = quantizer.Quantizer(self._file)
+        calibrating.load_quantization_recipe(recipe.static_wi8_ai8())
+        samples = [{"image": image[None]} for image in calibration]
+        with quietly():
+            self._ranges = calibrating.calibrate(dict.fromkeys(signatures, samples))
+
+    def write(self, path, float_layers=()):
+        """Write one file.
+
+        Args:
+            path: .tflite file to write; that of the constructor may be overwritten.
+            float_layers: names of the layers that stay float32; that of a nested model stands for all of its layers.
+
+        Raises:
+            ValueError: if the file has no layer of such a name.
+
+        Example:
+            >>> int8.write("fcn8s_int8.tflite")                              # doctest: +SKIP
+        """
+        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer, recipe
+
+        quantizing = quantizer.Quantizer(self._file)
+        quantizing.load_quantization_recipe(recipe.static_wi8_ai8())
+        everything, output = qtyping.TFLOperationName.ALL_SUPPORTED, qtyping.TFLOperationName.OUTPUT
+        floats = [(self._results_of(name), everything) for name in float_layers]
+        for names, operation in [(".*", output), *floats]:
+            quantizing.update_quantization_recipe(
+                regex=names, operation_name=operation, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
+            )
+        with quietly():
+            result = quantizing.quantize(self._ranges, enable_progress_bar=False, enable_progress_report=False)
+        Path(path).write_bytes(result.quantized_model)
+
+    def _results_of(self, layer):
+        """Regular expression of the names of what a layer's operators compute."""
+        found = [re.escape(operator.results) for operator in self._operators if layer in operator.scopes]
+        if not found:
+            raise ValueError(f"float_layers: expected names of {', '.join(self.layers)}. Received: {layer!r}")
+        return f"^({'|'.join(found)});?$"
+
+
+@contextlib.contextmanager
+def quietly():
+    """Without the progress bars and warnings of the quantizers: some hundred lines for a file that is right.
+
+    Example:
+        >>> with quietly():
+        ...     logging.warning("a constant is shared")
+    """
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+class _Operator:
+    """One operator of a .tflite file: what it computes, which layers it is of, the bytes of its constants."""
+
+    def __init__(self, results, names, size, before):
+        self.results = ";".join(results)
+        self.size = size
+        names = [name for joined in names for name in joined.split(";")]
+        own = (scopes(name)[-1] for name in names if scopes(name) and "/batchnorm/" not in name)
+        self.layer = next(own, before)
+        self.scopes = {self.layer, *(scope for name in names for scope in scopes(name))}
+
+
+def _operators(file):
+    """The operators that int8 changes, of every function."""
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+
+    quantized = tfl_flatbuffer_utils.TFL_OP_CODE_TO_NAME
+    model = tfl_flatbuffer_utils.read_model(file)
+    counted = set()  # the functions of a file share their constants
+    for function in model.subgraphs:
+        maker = {}  # tensor -> layer
+        for operator in function.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode not in quantized:
+                continue
+            inputs = [function.tensors[index] for index in operator.inputs if index >= 0]
+            constants = {tensor.buffer: tensor for tensor in inputs if model.buffers[tensor.buffer].data is not None}
+            results = [function.tensors[index].name.decode() for index in operator.outputs]
+            # A kernel has its layer's own name; a result also has those of what the converter fused into it, and
+            # the last one has the function's.
+            kernels = [tensor.name.decode() for tensor in constants.values() if len(tensor.shape) >= 2]
+            others = [tensor.name.decode() for tensor in constants.values() if len(tensor.shape) < 2]
+            size = sum(len(model.buffers[buffer].data) for buffer in {*constants} - counted)
+            counted |= {*constants}
+            before = next((maker[index] for index in operator.inputs if index in maker), None)
+            found = _Operator(results, [*kernels, *results, *others], size, before)
+            maker.update(dict.fromkeys(operator.outputs, found.layer))
+            yield found
+
+
+def scopes(name):
+    """The layers in the name of a tensor or node, outermost first: TensorFlow writes a layer's name, "_", a number.
+
+    Args:
+        name: path with "/" between its parts; the last part is the operation.
+
+    Returns:
+        list of names of layers.
+
+    Example:
+        >>> scopes("fcn8s_1/encoder_1/conv_dw_1_1/depthwise")
+        ['fcn8s', 'encoder', 'conv_dw_1']
+    """
+    return [found[1] for found in (re.fullmatch(r"(.+)_\d+", part) for part in name.split("/")[:-1]) if found]
 
 
 def halve_kernels(path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .metadata import KEY, Metadata, read_archive
+from .tiling import tiled_scores
 
 
 class RunnerError(ValueError):
@@ -19,14 +20,16 @@ class RunnerError(ValueError):
 
 
 class Runner:
-    """Runs an exported segmentation file in LiteRT or onnxruntime.
+    """Runs an exported file in LiteRT or onnxruntime.
 
     Args:
         path: .tflite or .onnx file that keras_segattn exported.
         threads: processor threads, >= 1; None for as many as there are cores.
+        warm_up: answer one empty image first, so that the first photograph takes no longer than the next.
 
     Attributes:
-        metadata: ``Metadata`` of the file: classes, palette, image size, provenance.
+        metadata: ``Metadata`` of the file: classes, palette, image size, tail, provenance.
+        signatures: dict, name of a function of the file -> names of its outputs.
 
     Raises:
         RunnerError: if the file is missing, truncated, or of another tool.
@@ -39,7 +42,7 @@ class Runner:
         (360, 480)
     """
 
-    def __init__(self, path, threads=None):
+    def __init__(self, path, threads=None, *, warm_up=False):
         path = Path(path)
         if threads is not None and threads < 1:
             raise ValueError(f"threads: expected at least 1, or None. Received: {threads!r}")
@@ -55,6 +58,40 @@ class Runner:
         except Exception as error:  # the runtimes' own have no class in common
             raise RunnerError(f"{path}: expected an exported file of keras_segattn. {_line(error)}") from error
         self.metadata = self._session.metadata
+        self.signatures = self._session.signatures
+        if warm_up:
+            for name in self.signatures:
+                inputs = self._session.inputs(name).items()
+                self.run(name, **{key: np.zeros(shape, dtype) for key, (dtype, shape) in inputs})
+
+    def run(self, signature, /, **inputs):
+        """One function of the file, as it is served.
+
+        Args:
+            signature: key of ``signatures``.
+            **inputs: array for each input of the function, a batch of one.
+
+        Returns:
+            dict: name of an output -> array, a batch of one.
+
+        Raises:
+            RunnerError: if the file has no such function, or an input is missing, unknown, or of another shape or type.
+
+        Example:
+            >>> runner.run("logits", image=photograph[None])["logits"].shape  # doctest: +SKIP
+            (1, 360, 480, 11)
+        """
+        if signature not in self.signatures:
+            served = f"{self.path.name} serves, {', '.join(self.signatures)}"
+            raise RunnerError(f"signature: expected one that {served}. Received: {signature!r}")
+        expected = self._session.inputs(signature)
+        if expected.keys() != inputs.keys():
+            raise RunnerError(f"inputs: expected {', '.join(expected)}. Received: {', '.join(inputs) or 'none'}")
+        for name, (dtype, shape) in expected.items():
+            array = inputs[name] = np.asarray(inputs[name])
+            if array.shape != shape or array.dtype != dtype:
+                raise RunnerError(f"{name}: expected {dtype} {shape}. Received: {array.dtype} {array.shape}")
+        return self._session.run(signature, inputs)
 
     def labels(self, image):
         """The class of every pixel.
@@ -72,7 +109,7 @@ class Runner:
             >>> runner.labels(photograph).dtype                              # doctest: +SKIP
             dtype('uint8')
         """
-        return self._session.run("segment", "labels", self._checked(image))[0]
+        return self._answer(image, "labels", "logits", "probabilities")
 
     def logits(self, image):
         """The unnormalised scores of every pixel; argument as ``labels``.
@@ -81,20 +118,98 @@ class Runner:
             float32 (H, W, K).
 
         Raises:
-            RunnerError: if the image is of another shape or type.
+            RunnerError: if the image is of another shape or type, or the file does not serve logits.
 
         Example:
             >>> runner.logits(photograph).shape                              # doctest: +SKIP
             (360, 480, 11)
         """
-        return self._session.run("logits", "logits", self._checked(image))[0]
+        return self._answer(image, "logits")
 
-    def _checked(self, image):
+    def probabilities(self, image):
+        """The probability of every class at every pixel; argument as ``labels``.
+
+        Returns:
+            float32 (H, W, K).
+
+        Raises:
+            RunnerError: if the image is of another shape or type, or the file serves labels only.
+
+        Example:
+            >>> runner.probabilities(photograph).sum(-1).max()               # doctest: +SKIP
+            1.0
+        """
+        return self._answer(image, "probabilities", "logits")
+
+    def labels_of(self, images, *, progress=False):
+        """The label maps of many images, one after the other.
+
+        Args:
+            images: iterable of what ``labels`` takes.
+            progress: show a bar on the terminal.
+
+        Yields:
+            uint8 (H, W).
+
+        Raises:
+            RunnerError: if an image is of another shape or type.
+
+        Example:
+            >>> maps = list(runner.labels_of(photographs, progress=True))    # doctest: +SKIP
+        """
+        if progress:
+            from rich.console import Console
+            from rich.progress import track
+
+            images = track(images, self.path.name, console=Console(stderr=True))
+        for image in images:
+            yield self.labels(image)
+
+    def labels_tiled(self, image, *, overlap=128):
+        """The class of every pixel of an image of any size, at its own resolution, tile by tile.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            overlap: pixels that neighbouring tiles share; see ``tiling.tiled_scores``.
+
+        Returns:
+            uint8 (H, W).
+
+        Raises:
+            RunnerError: if the image is no such array, or the file serves labels only.
+            ValueError: if ``overlap`` is out of its range.
+
+        Example:
+            >>> runner.labels_tiled(panorama).shape == panorama.shape[:2]    # doctest: +SKIP
+            True
+        """
+        image = np.asarray(image)
+        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype != np.uint8:
+            raise RunnerError(f"image: expected uint8 (H, W, 3). Received: {image.dtype} {image.shape}")
+        values = self.logits if "logits" in self.signatures else self.probabilities
+        bands = tiled_scores(values, image, self.metadata.image_size, overlap=overlap)
+        return np.concatenate([band.argmax(-1).astype("uint8") for band in bands])
+
+    def _answer(self, image, wanted, *sources):
+        """An output for one image, or what makes it."""
         image = np.asarray(image)
         shape = (*self.metadata.image_size, 3)
         if image.shape != shape or image.dtype != np.uint8:
             raise RunnerError(f"image: expected uint8 {shape}. Received: {image.dtype} {image.shape}")
-        return image[None]
+        served = {output: signature for signature, outputs in self.signatures.items() for output in outputs}
+        for output in (wanted, *sources):
+            if output in served:
+                answer = self._session.run(served[output], {"image": image[None]})[output][0]
+                return answer if output == wanted else _DERIVED[wanted](answer)
+        raise RunnerError(f"{self.path.name}: expected a file that serves {wanted}. Its outputs: {', '.join(served)}")
+
+
+def _softmax(logits):
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+_DERIVED = {"labels": lambda values: values.argmax(-1).astype("uint8"), "probabilities": _softmax}
 
 
 class _LiteRT:
@@ -106,11 +221,16 @@ class _LiteRT:
         self.metadata = read_archive(path)
         if self.metadata is None:  # it stands at the end of the file
             raise ValueError("It has none of its metadata: it is truncated, or of another tool")
-        self._interpreter = Interpreter(str(path), num_threads=threads)
-        self._signatures = {name: self._interpreter.get_signature_runner(name) for name in _SIGNATURES}
+        interpreter = Interpreter(str(path), num_threads=threads)
+        self.signatures = {name: tuple(facts["outputs"]) for name, facts in interpreter.get_signature_list().items()}
+        self._runners = {name: interpreter.get_signature_runner(name) for name in self.signatures}
 
-    def run(self, signature, output, image):
-        return self._signatures[signature](image=image)[output]
+    def inputs(self, signature):
+        details = self._runners[signature].get_input_details()
+        return {name: (np.dtype(one["dtype"]), tuple(one["shape"].tolist())) for name, one in details.items()}
+
+    def run(self, signature, inputs):
+        return self._runners[signature](**inputs)
 
 
 class _OnnxRuntime:
@@ -127,12 +247,24 @@ class _OnnxRuntime:
         if KEY not in properties:
             raise ValueError("It has none of its metadata: it is of another tool")
         self.metadata = Metadata.from_json(properties[KEY])
+        self.signatures = self.metadata.signatures
 
-    def run(self, signature, output, image):
-        return self._session.run([output], {"image": image})[0]
+    def inputs(self, signature):
+        return {one.name: (_NUMPY[one.type], tuple(one.shape)) for one in self._session.get_inputs()}
+
+    def run(self, signature, inputs):
+        outputs = self.signatures[signature]
+        return dict(zip(outputs, self._session.run(outputs, inputs), strict=True))
 
 
-_SIGNATURES = ("segment", "logits")
+_NUMPY = {
+    "tensor(uint8)": np.dtype("uint8"),
+    "tensor(int32)": np.dtype("int32"),
+    "tensor(int64)": np.dtype("int64"),
+    "tensor(float)": np.dtype("float32"),
+    "tensor(float16)": np.dtype("float16"),
+    "tensor(bool)": np.dtype("bool"),
+}
 _RUNTIMES = {".tflite": _LiteRT, ".onnx": _OnnxRuntime}
 
 

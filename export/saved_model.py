@@ -1,21 +1,26 @@
 """SavedModel: one endpoint a signature."""
 
 
-def write_saved_model(model, path):
-    """Write the served functions of a model as a SavedModel.
+def write_saved_model(served, path):
+    """Write served functions as a SavedModel.
 
     Args:
-        model: keras.Model on the TensorFlow backend, see ``serving.signatures``.
+        served: dict, name -> ``serving.Signature``.
         path: folder to make.
 
     Example:
-        >>> write_saved_model(model, "model_folder")                         # doctest: +SKIP
+        >>> write_saved_model(segmentation(model), "model_folder")           # doctest: +SKIP
     """
     import keras
 
-    from .serving import image_spec, signatures
-
     archive = keras.export.ExportArchive()  # finds the weights itself; archive.track(model) stores them twice
-    for name, function in signatures(model).items():
-        archive.add_endpoint(name, function, input_signature=[image_spec(model)])
+    for name, signature in served.items():
+        archive.add_endpoint(name, _of_one_dict(signature.function), input_signature=[signature.inputs])
     archive.write_out(str(path), verbose=False)
+
+
+def _of_one_dict(function):
+    def endpoint(inputs):  # the archive wants a function of its own, not a lambda with defaults
+        return function(inputs)
+
+    return endpoint

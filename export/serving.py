@@ -1,36 +1,124 @@
-"""What is served: TensorFlow functions with a uint8 RGB image in, and logits or a label map out."""
+"""What is served: named TensorFlow functions, each of a dict of tensors to a dict of tensors, with static shapes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 
-def signatures(model):
+@dataclass(frozen=True)
+class Signature:
+    """One function of an exported file.
+
+    Args:
+        function: TensorFlow function, dict of tensors -> dict of tensors.
+        inputs: dict, name -> tf.TensorSpec of that name; every size is known.
+
+    Example:
+        >>> Signature(lambda inputs: inputs, inputs={}).function({})
+        {}
+    """
+
+    function: Callable
+    inputs: dict
+
+
+def segmentation(model, tail="labels"):
     """The functions that an exported segmentation model answers to.
 
     Args:
         model: keras.Model, ``image`` (B, H, W, 3), RGB 0..255 -> ``logits`` (B, H, W, K), K <= 256.
             H and W must be known.
+        tail: key of ``tails.TAILS``: what ``segment`` gives.
 
     Returns:
-        dict: name -> function of one uint8 tensor (1, H, W, 3) that returns a dict:
-        ``segment`` -> ``labels`` uint8 (1, H, W), and ``logits`` -> ``logits`` float32 (1, H, W, K).
+        dict: name -> ``Signature`` of ``image``, uint8 (1, H, W, 3). ``segment`` gives ``labels`` uint8 (1, H, W)
+        or ``probabilities`` float32 (1, H, W, K), and ``logits`` gives ``logits`` float32 (1, H, W, K); which of
+        them there are says the tail.
 
     Raises:
-        ValueError: if the model is not of that kind.
+        ValueError: if the model is not of that kind, or there is no such tail.
 
     Example:
         >>> from keras_segattn.models import fcn32s
-        >>> sorted(signatures(fcn32s((32, 64, 3), num_classes=2)))
+        >>> sorted(segmentation(fcn32s((32, 64, 3), num_classes=2)))
         ['logits', 'segment']
     """
     import tensorflow as tf
 
+    from .tails import TAILS
+
     check(model)
+    if tail not in TAILS:
+        raise ValueError(f"tail: expected one of {', '.join(TAILS)}. Received: {tail!r}")
 
-    def logits(image):
-        return {"logits": model(tf.cast(image, tf.float32), training=False)}
+    def logits(inputs):
+        return {"logits": model(tf.cast(inputs["image"], tf.float32), training=False)}
 
-    def segment(image):
-        return {"labels": label_map(logits(image)["logits"])}
+    def labels(inputs):
+        return {"labels": label_map(logits(inputs)["logits"])}
 
-    return {"segment": segment, "logits": logits}
+    def probabilities(inputs):
+        return {"probabilities": tf.nn.softmax(logits(inputs)["logits"])}
+
+    segment = {
+        "labels": labels,
+        "labels-fast": lambda inputs: {"labels": fast(inputs["image"])},
+        "probabilities": probabilities,
+        "mediapipe": probabilities,
+    }
+    if tail == "labels-fast":
+        fast = _fast_label_map(model)
+    functions = {"segment": segment.get(tail), "logits": logits}
+    image = {"image": tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8, name="image")}
+    return {name: Signature(functions[name], image) for name in TAILS[tail].outputs}
+
+
+def functions(model, signatures):
+    """Several functions over the layers of one model, whose weights a file stores once.
+
+    Args:
+        model: functional keras.Model with a dict of inputs and a dict of outputs; all sizes but the batch known.
+        signatures: dict, name -> (names of its inputs, names of its outputs), such as
+            ``{"encode": (["tokens"], ["state"]), "step": (["token", "state"], ["logits", "new_state"])}``.
+
+    Returns:
+        dict: name -> ``Signature``, with a batch of one.
+
+    Raises:
+        ValueError: if a name is not that of an input or output of the model, or an output needs another input.
+
+    Example:
+        >>> import keras
+        >>> a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+        >>> model = keras.Model({"a": a, "b": b}, {"sum": a + b, "double": 2 * a})
+        >>> sorted(functions(model, {"add": (["a", "b"], ["sum"]), "twice": (["a"], ["double"])}))
+        ['add', 'twice']
+    """
+    import keras
+    import tensorflow as tf
+
+    if not isinstance(model.input, dict) or not isinstance(model.output, dict):
+        raise ValueError("model: expected a dict of inputs and a dict of outputs. Received: other structures")
+
+    def chosen(names, tensors, kind):
+        strange = [name for name in names if name not in tensors]
+        if strange:
+            raise ValueError(
+                f"signatures: expected {kind}s of the model, {', '.join(tensors)}. Received: {strange[0]!r}"
+            )
+        return {name: tensors[name] for name in names}
+
+    def one(name, inputs, outputs):
+        inputs, outputs = chosen(inputs, model.input, "input"), chosen(outputs, model.output, "output")
+        try:
+            part = keras.Model(inputs, outputs)
+        except ValueError as error:  # Keras walks back from the outputs, and ends elsewhere
+            raise ValueError(f"signatures: {name}: expected all inputs that its outputs need. {error}") from error
+        specs = {
+            name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name) for name, tensor in part.input.items()
+        }
+        return Signature(lambda inputs: part(inputs, training=False), specs)
+
+    return {name: one(name, *names) for name, names in signatures.items()}
 
 
 def label_map(logits):
@@ -51,17 +139,22 @@ def label_map(logits):
     return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
 
 
-def image_spec(model):
-    """The input of every signature: ``image``, uint8 (1, H, W, 3).
-
-    Example:
-        >>> from keras_segattn.models import fcn32s
-        >>> image_spec(fcn32s((32, 64, 3), num_classes=2)).shape.as_list()
-        [1, 32, 64, 3]
-    """
+def _fast_label_map(model):
+    """Function: image (1, H, W, 3) -> labels (1, H, W), those of the scores before the model's fixed upsampling."""
     import tensorflow as tf
 
-    return tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8, name="image")
+    from .tails import before_upsampling
+
+    scores, factor = before_upsampling(model)
+    _, height, width, _ = model.output_shape
+    size = [factor * length for length in scores.output_shape[1:3]]
+
+    def fast(image):
+        labels = label_map(scores(tf.cast(image, tf.float32), training=False))              # (1, h, w)
+        blocks = tf.tile(labels[:, :, None, :, None], [1, 1, factor, 1, factor])            # (1, h, f, w, f)
+        return tf.reshape(blocks, [1, *size])[:, :height, :width]                           # (1, H, W)
+
+    return fast
 
 
 def check(model):

@@ -4,33 +4,31 @@ import tempfile
 from pathlib import Path
 
 
-def write_tflite(model, path, *, precision="float32", calibration=None, float_layers=()):
-    """Write the served functions of a model as one .tflite file.
+def write_tflite(served, path, *, precision="float32", calibration=None, float_layers=()):
+    """Write served functions as one .tflite file, which holds the weights that they share once.
 
     Args:
-        model: keras.Model on the TensorFlow backend, see ``serving.signatures``.
+        served: dict, name -> ``serving.Signature``.
         path: file to write.
         precision: see ``quantize.set_precision``.
         calibration: uint8 (N, H, W, 3), for "int8".
         float_layers: names of the layers that "int8" leaves in float32.
 
     Example:
-        >>> write_tflite(model, "model.tflite", precision="float16")         # doctest: +SKIP
+        >>> write_tflite(segmentation(model), "model.tflite", precision="float16")  # doctest: +SKIP
     """
     import tensorflow as tf
 
     from .quantize import halve_kernels, quantize_int8, set_precision
     from .saved_model import write_saved_model
-    from .serving import signatures
 
-    names = list(signatures(model))
     with tempfile.TemporaryDirectory() as folder:
         # By way of a SavedModel: handed a Keras model or its functions, the converter may lose the weights.
-        write_saved_model(model, folder)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
+        write_saved_model(served, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(served))
         set_precision(converter, precision)
         Path(path).write_bytes(converter.convert())
     if precision == "float16":
         halve_kernels(path)
     elif precision == "int8":
-        quantize_int8(path, calibration, names, float_layers)
+        quantize_int8(path, calibration, list(served), float_layers)

@@ -108,6 +108,8 @@ def test_the_built_wheel_holds_every_package_and_no_top_level_export_or_zoo(tmp_
     source = tmp_path / "source"  # a copy: building leaves its own folders behind
     for name in ("keras_segattn", "export", "zoo"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    web = Path("examples", "web")
+    shutil.copytree(ROOT / web, source / web, ignore=shutil.ignore_patterns("node_modules"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
@@ -118,5 +120,6 @@ def test_the_built_wheel_holds_every_package_and_no_top_level_export_or_zoo(tmp_
         parts = ["keras_segattn", *filter(None, name.split("."))]
         expected = "/".join([*parts, "__init__.py"]) if path.name == "__init__.py" else "/".join(parts) + ".py"
         assert expected in files
-    assert not [file for file in files if file.split("/")[0] in ("export", "zoo", "tests")]
-    assert {"keras_segattn/zoo/results.csv", "keras_segattn/zoo/weights/SHA256SUMS"} <= set(files)
+    assert not [file for file in files if file.split("/")[0] in ("export", "zoo", "tests", "examples")]
+    data = {"zoo/results.csv", "zoo/weights/SHA256SUMS", "web/index.html", "web/segment.mjs", "web/package.json"}
+    assert {f"keras_segattn/{file}" for file in data} <= set(files)

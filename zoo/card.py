@@ -52,7 +52,7 @@ def card(name, table):
             files_table(name, table),
             "",
             "Differences are of the logits, as a share of their range, and same labels those of the pixels, on "
-            "real images; times are of one image on two processor threads, as a ratio to the Keras model in the same run.",
+            "real images; times are of one image on two processor threads, next to the Keras model in the same run.",
             "",
             "## Tails (.tflite, float32)",
             "",
@@ -96,13 +96,16 @@ def results_table(names, table):
             file = (row["format"], row["precision"])
             scores.setdefault(file, {})[row["entry"]] = f"{float(row['value']):.2f}"
     keras = scores.pop(("keras", "float32"), {})
-    columns = {"Keras": keras, **{f"{_TITLES[format]} {precision}": scores[format, precision] for format, precision in scores}}
+    in_order = sorted(scores.items(), key=lambda item: (list(_TITLES).index(item[0][0]), _PRECISIONS.index(item[0][1])))
+    files = {f"{_TITLES[format]} {precision}": score for (format, precision), score in in_order}
+    columns = {"Keras": keras, **files}
     lines = [f"| entry | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for name in names:
         lines.append(f"| {name} | {' | '.join(column.get(name, '') for column in columns.values())} |")
     return "\n".join(lines)
 
 
+_PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")
 _TITLES = {"saved_model": "SavedModel", "tflite": "TFLite", "onnx": "ONNX"}
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import click
 
-FORMATS = ("saved_model", "tflite-float32", "tflite-float16", "tflite-dynamic", "tflite-int8", "onnx")
+FORMATS = (
+    *("saved_model", "tflite-float32", "tflite-float16", "tflite-dynamic", "tflite-int8", "tflite-mixed"),
+    *("onnx", "onnx-float16", "onnx-int8", "onnx-mixed"),
+)
 
 
 @click.command("benchmark")
@@ -31,7 +34,7 @@ def command(name, formats, threads, runs, output, data_dir, as_json):
     """
     from .. import zoo
     from ..images import write_image
-    from .export import sample_images
+    from .entry import sample_images
 
     recipe = zoo.info(name)
     wanted = [word.strip() for word in formats.split(",") if word.strip()]
@@ -43,16 +46,16 @@ def command(name, formats, threads, runs, output, data_dir, as_json):
     write_image(image, sample_images(recipe, "test", 1, data_dir)[0][0])
     try:
         rows = [
-            {"format": kind, **_measure(kind, name, image, threads, runs)} for kind in ("keras call", "keras predict")
+            {"format": kind, **timed(kind, name, image, threads, runs)} for kind in ("keras call", "keras predict")
         ]
         for kind in wanted:
             format, _, precision = kind.partition("-")
-            facts = _exported(recipe, output, format, precision or "float32", data_dir)
+            facts = exported(recipe, output, format, precision or "float32", data_dir=data_dir)
             path = Path(output) / facts["file"]
             rows.append(
                 {
                     "format": kind,
-                    **_measure(format, path, image, threads, runs),
+                    **timed(format, path, image, threads, runs),
                     "size": facts["size"],
                     "worst": facts["parity"]["worst"],
                     "agreement": facts["parity"]["agreement"],
@@ -66,21 +69,57 @@ def command(name, formats, threads, runs, output, data_dir, as_json):
     click.echo(json.dumps(rows, indent=2) if as_json else _table(rows, threads))
 
 
-def _exported(recipe, output, format, precision, data_dir):
-    """The report of the exported file, from report.json if that file was made of these weights."""
+def exported(recipe, output, format, precision="float32", tail="labels", data_dir=None):
+    """What report.json says of an exported file, which is made and proven if it is not there yet.
+
+    Args:
+        recipe: ``Recipe``.
+        output: folder of the exported files.
+        format: key of ``export.FORMATS``.
+        precision: one of those of the format.
+        tail: what the file answers with.
+        data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
+
+    Returns:
+        dict, see ``report.write_report``.
+
+    Example:
+        >>> exported(recipe, "exports", "onnx")["file"]                      # doctest: +SKIP
+        'fcn8s_mobilenet_camvid_float32.onnx'
+    """
     from ..zoo.weights import checksum
-    from .export import export_entry, write_report
+    from .entry import export_entry
+    from .report import read_report, write_report
 
-    path, weights = Path(output) / "report.json", checksum(f"{recipe.name}.weights.h5")
-    for artifact in json.loads(path.read_text())["artifacts"] if path.is_file() else ():
-        same = artifact["entry"], artifact["format"], artifact["precision"], artifact.get("weights")
-        if same == (recipe.name, format, precision, weights) and (path.parent / artifact["file"]).exists():
-            return artifact
-    report = export_entry(recipe, output, format=format, precision=precision, data_dir=data_dir)
-    return write_report(path, recipe.name, report)
+    wanted = (recipe.name, format, precision, tail, checksum(f"{recipe.name}.weights.h5"))
+    for facts in read_report(output):
+        same = tuple(facts.get(key) for key in ("entry", "format", "precision", "tail", "weights"))
+        if same == wanted and (Path(output) / facts["file"]).exists():
+            return facts
+    report = export_entry(recipe, output, format=format, precision=precision, tail=tail, data_dir=data_dir)
+    return write_report(output, recipe.name, report)
 
 
-def _measure(kind, target, image, threads, runs):
+def timed(kind, target, image, threads, runs=20):
+    """Time and memory of one kind, in a process of its own.
+
+    Args:
+        kind: see ``measure.prepare``.
+        target: name of an entry for Keras, else a path.
+        image: path of a photograph of the entry's size.
+        threads: processor threads.
+        runs: timed calls.
+
+    Returns:
+        dict, see ``measure.measure``.
+
+    Raises:
+        RuntimeError: if that process fails.
+
+    Example:
+        >>> timed("onnx", "model.onnx", "street.png", threads=2)["ms"]       # doctest: +SKIP
+        30.1
+    """
     done = subprocess.run(
         [sys.executable, "-m", "keras_segattn.cli.measure", kind, target, image, str(threads), str(runs)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},

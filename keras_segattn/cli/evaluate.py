@@ -10,10 +10,10 @@ import click
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
 @click.option("--split", default="test", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads, for a file.")
-@click.option("--results", "table", help="Table to append to; default: results.csv of the zoo.")
+@click.option("--results", "table", help="Table to write to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 def command(target, data_dir, split, threads, table, as_json):
-    """Evaluate TARGET, the name of an entry or a .tflite or .onnx file, and append to results.csv."""
+    """Evaluate TARGET, the name of an entry or a .tflite or .onnx file, and write its scores to results.csv."""
     from ..zoo import results
     from ..zoo.data import DATASETS, DataError, data_folder
     from ..zoo.data.builder import open_split
@@ -35,6 +35,7 @@ def command(target, data_dir, split, threads, table, as_json):
         entry=segmenter.entry,
         format=segmenter.format,
         precision=segmenter.precision,
+        tail=segmenter.tail,
         split=split,
         images=len(examples),
     )
@@ -44,7 +45,7 @@ def command(target, data_dir, split, threads, table, as_json):
         return
     for name, value in values.items():
         click.echo(f"{name:<18} {value:6.2f}")
-    click.echo(f"{len(examples)} images of {split}, appended to {path}")
+    click.echo(f"{len(examples)} images of {split}, written to {path}")
 
 
 def _stderr():

@@ -12,6 +12,7 @@ class Target:
         entry: name of the entry, or what the file says it is.
         format: "keras", "tflite" or "onnx".
         precision: of its arithmetic.
+        tail: what a file answers with; "" for an entry.
         dataset: key of ``zoo.data.DATASETS`` that it was trained on, or None.
         classes: K names.
         palette: K colours.
@@ -27,6 +28,7 @@ class Target:
     entry: str
     format: str
     precision: str
+    tail: str
     dataset: str | None
     classes: tuple
     palette: tuple
@@ -65,6 +67,7 @@ def _file(path, threads):
         entry=facts.name,
         format=Path(path).suffix[1:],
         precision=facts.precision,
+        tail=facts.tail,
         dataset=facts.provenance.get("dataset"),
         classes=facts.classes,
         palette=facts.palette,
@@ -84,6 +87,7 @@ def _entry(name):
         entry=name,
         format="keras",
         precision="float32",
+        tail="",
         dataset=recipe.dataset,
         classes=dataset.classes,
         palette=dataset.palette,

@@ -8,8 +8,19 @@
 from .encoders import ENCODERS
 from .segmentation.fcn import fcn8s, fcn16s, fcn32s
 from .transfer import load_weights, transfer_weights
+from .upsampling import UPSAMPLING, convert_upsampling
 
 # Every builder by name: what a recipe may ask for.
 BUILDERS = {"fcn32s": fcn32s, "fcn16s": fcn16s, "fcn8s": fcn8s}
 
-__all__ = ["BUILDERS", "ENCODERS", "fcn32s", "fcn16s", "fcn8s", "load_weights", "transfer_weights"]
+__all__ = [
+    "BUILDERS",
+    "ENCODERS",
+    "UPSAMPLING",
+    "convert_upsampling",
+    "fcn32s",
+    "fcn16s",
+    "fcn8s",
+    "load_weights",
+    "transfer_weights",
+]

@@ -15,10 +15,10 @@ SPREAD = {"score_32": 0.1, "score_16": 0.1, "score_8": 0.4}  # standard deviatio
 
 @pytest.fixture(scope="session")
 def photographs():
-    """32 crops of free photographs, uint8 (32, 64, 96, 3)."""
+    """64 crops of free photographs, uint8 (64, 64, 96, 3)."""
     from keras_segattn.export import free_photographs
 
-    return free_photographs(32, *SIZE)
+    return free_photographs(64, *SIZE)
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 from keras_segattn.export import contract
-from keras_segattn.export.contract import FORMATS, export
+from keras_segattn.export.contract import FORMATS, PRECISIONS, export
 from keras_segattn.export.parity import LIMITS, ParityError
-from keras_segattn.export.quantize import PRECISIONS
 
 ARTIFACTS = [
     ("tflite", "float32", "small_float32.tflite"),
     ("tflite", "dynamic", "small_dynamic.tflite"),
     ("tflite", "int8", "small_int8.tflite"),
-    ("onnx", "float32", "small.onnx"),
+    ("onnx", "float32", "small_float32.onnx"),
     ("saved_model", "float32", "small_saved_model"),
 ]
 
@@ -59,9 +58,10 @@ def test_an_exported_file_is_in_its_place_and_its_report_says_how_far_it_is(expo
         "file": name,
         "format": format,
         "precision": precision,
+        "tail": "labels",
         "size": pytest.approx(sum(path.stat().st_size for path in files), rel=0.01),
         "parity": {
-            "images": 32,
+            "images": 64,
             "worst": report.parity.worst,
             "mean": report.parity.mean,
             "agreement": report.parity.agreement,
@@ -69,6 +69,7 @@ def test_an_exported_file_is_in_its_place_and_its_report_says_how_far_it_is(expo
         "limits": {"worst": worst, "agreement": agreement},
         "images": "photographs",
         "calibration": "the same photographs" if precision == "int8" else None,
+        "float_layers": {},
     }
     assert not [left for left in listing(report.path.parent) if left.startswith(".unproven")]
 
@@ -87,7 +88,7 @@ def test_int8_is_far_from_exact_and_near_enough(exported):
 
 
 def test_every_precision_has_a_limit():
-    assert tuple(LIMITS) == PRECISIONS
+    assert set(LIMITS) == {name for names in PRECISIONS.values() for name in names}
 
 
 def test_a_quantised_file_has_a_third_of_the_size_at_most(exported):
@@ -199,22 +200,22 @@ def test_a_saved_model_that_does_not_run_is_refused(model, bare, metadata, proof
 
 
 def test_an_older_file_stays_when_a_newer_one_fails(model, bare, metadata, proof, converter_gives, tmp_path):
-    (tmp_path / "small.onnx").write_bytes(b"older")
+    (tmp_path / "small_float32.onnx").write_bytes(b"older")
     (tmp_path / "report.json").write_text("{}")
     file = bare("onnx")
     damage(file, model.get_layer("score_8").kernel.numpy(), lose_a_weight)
     converter_gives(file)
     with pytest.raises(ParityError):
         export(model, tmp_path, metadata, format="onnx", **proof)
-    assert listing(tmp_path) == ["report.json", "small.onnx"]
-    assert (tmp_path / "small.onnx").read_bytes() == b"older"
+    assert listing(tmp_path) == ["report.json", "small_float32.onnx"]
+    assert (tmp_path / "small_float32.onnx").read_bytes() == b"older"
 
 
 @pytest.mark.parametrize("format", ["onnx", "saved_model"])
 def test_an_older_file_gives_way_to_a_proven_one(
     model, bare, metadata, proof, converter_gives, tmp_path, temporary, format
 ):
-    older = tmp_path / f"small{FORMATS[format]}"
+    older = tmp_path / contract.file_name("small", format)
     if format == "saved_model":
         older.mkdir()
         (older / "of_the_older_one").touch()
@@ -230,7 +231,7 @@ def test_an_older_file_gives_way_to_a_proven_one(
 
 
 def test_a_kill_before_the_proof_ends_leaves_no_file(bare, tmp_path):
-    (tmp_path / "small.onnx").write_bytes(b"older")
+    (tmp_path / "small_float32.onnx").write_bytes(b"older")
     code = f"""
 import os, shutil, signal
 import keras, numpy as np
@@ -238,7 +239,7 @@ from keras_segattn.export import Metadata, contract
 contract.convert = lambda model, to, **options: shutil.copy({str(bare("onnx"))!r}, to)
 contract.compare = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 image = keras.Input((64, 96, 3))
-images = np.random.default_rng(0).integers(0, 256, (32, 64, 96, 3), "uint8")
+images = np.random.default_rng(0).integers(0, 256, (64, 64, 96, 3), "uint8")
 facts = Metadata(name="small", classes="abc", palette=[(0, 0, 0)] * 3, image_size=(64, 96))
 contract.export(
     keras.Model(image, image + 1), {str(tmp_path)!r}, facts, format="onnx", images=images, images_source="noise"
@@ -246,9 +247,9 @@ contract.export(
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == -9, done.stderr.decode()
-    assert [name for name in listing(tmp_path) if not name.startswith(".unproven-")] == ["small.onnx"]
-    assert (tmp_path / "small.onnx").read_bytes() == b"older"
-    (unproven,) = tmp_path.glob(".unproven-*/small.onnx")  # so it was killed when the file was there already
+    assert [name for name in listing(tmp_path) if not name.startswith(".unproven-")] == ["small_float32.onnx"]
+    assert (tmp_path / "small_float32.onnx").read_bytes() == b"older"
+    (unproven,) = tmp_path.glob(".unproven-*/small_float32.onnx")  # so it was killed when the file was there already
     assert unproven.stat().st_size > 1e6
 
 
@@ -256,21 +257,23 @@ def test_a_model_that_gives_no_numbers_is_refused(model, bare, metadata, proof, 
     converter_gives(bare("onnx"))
     image = keras.Input(model.input_shape[1:])
     nowhere = keras.Model(image, keras.ops.sqrt(-1 - model(image) ** 2))
-    with pytest.raises(ParityError, match="small.onnx: expected a model with finite logits"):
+    with pytest.raises(ParityError, match="small_float32.onnx: expected a model with finite logits"):
         export(nowhere, tmp_path, metadata, format="onnx", **proof)
     assert listing(tmp_path) == []
 
 
-GREYS = np.broadcast_to(np.arange(32, dtype="uint8")[:, None, None, None], (32, 64, 96, 3))
+GREYS = np.broadcast_to(np.arange(64, dtype="uint8")[:, None, None, None], (64, 64, 96, 3))
 UNFIT = {
     "unknown format": ({"format": "coreml"}, "format: expected one of saved_model, tflite, onnx. Received: 'coreml'"),
-    "unknown precision": ({"format": "tflite", "precision": "int4"}, "precision: .* int8 for tflite. Received: 'int4'"),
-    "precision of another format": ({"precision": "int8"}, "precision: expected one of float32 for onnx. .*'int8'"),
-    "too few images": ({"images": lambda x: x[:31]}, "images: expected at least 32 different .*: 31 among 31"),
-    "one image": ({"images": lambda x: np.repeat(x[:1], 40, axis=0)}, "at least 32 different .*: 1 among 40"),
-    "single colours": ({"images": lambda x: GREYS}, "at least 32 different .*: 0 among 32"),
-    "other size": ({"images": lambda x: x[:, :32]}, r"images: expected uint8 \(N, 64, 96, 3\).*\(32, 32, 96, 3\)"),
-    "floats": ({"images": lambda x: x / 255}, r"images: expected uint8 .*Received: float64 \(32, 64, 96, 3\)"),
+    "unknown precision": ({"format": "tflite", "precision": "int4"}, "precision: .* for tflite. Received: 'int4'"),
+    "precision of another format": ({"precision": "dynamic"}, "precision: expected one of .* for onnx. .*'dynamic'"),
+    "unknown tail": ({"tail": "boxes"}, "tail: expected one of labels, .*, logits for onnx. Received: 'boxes'"),
+    "tail of another format": ({"tail": "mediapipe"}, "tail: expected one of .*, logits for onnx. .*'mediapipe'"),
+    "too few images": ({"images": lambda x: x[:63]}, "images: expected at least 64 different .*: 63 among 63"),
+    "one image": ({"images": lambda x: np.repeat(x[:1], 70, axis=0)}, "at least 64 different .*: 1 among 70"),
+    "single colours": ({"images": lambda x: GREYS}, "at least 64 different .*: 0 among 64"),
+    "other size": ({"images": lambda x: x[:, :32]}, r"images: expected uint8 \(N, 64, 96, 3\).*\(64, 32, 96, 3\)"),
+    "floats": ({"images": lambda x: x / 255}, r"images: expected uint8 .*Received: float64 \(64, 64, 96, 3\)"),
     "no calibration": ({"format": "tflite", "precision": "int8"}, "calibration: expected uint8 .*Received: object"),
     "empty calibration": (
         {"format": "tflite", "precision": "int8", "calibration": lambda x: x[:0]},

@@ -13,8 +13,8 @@ HEIGHT, WIDTH = 10, 20
 
 @pytest.fixture(scope="module")
 def images():
-    """40 images of noise; 0 and 255 are among the values, so the range of the logits is 255."""
-    images = np.random.default_rng(0).integers(0, 256, (40, HEIGHT, WIDTH, 3), "uint8")
+    """80 images of noise; 0 and 255 are among the values, so the range of the logits is 255."""
+    images = np.random.default_rng(0).integers(0, 256, (80, HEIGHT, WIDTH, 3), "uint8")
     images[0, 0, 0] = 0, 255, 7
     return images
 
@@ -50,11 +50,11 @@ def file_says(monkeypatch):
 def test_the_same_answer_is_at_distance_zero(identity, images, file_says):
     file_says(lambda n, labels, logits: (labels, logits))
     result = compare(identity, "identity.onnx", images, "float32")
-    assert result == parity.Parity(images=40, worst=0.0, mean=0.0, agreement=1.0)
+    assert result == parity.Parity(images=80, worst=0.0, mean=0.0, agreement=1.0)
 
 
 def test_differences_are_shares_of_the_range_of_the_logits(identity, images, file_says):
-    # One logit of one image is off by 25.5, a tenth of the range; the mean is over 40 * 10 * 20 * 3 logits.
+    # One logit of one image is off by 25.5, a tenth of the range; the mean is over 80 * 10 * 20 * 3 logits.
     def off(n, labels, logits):
         if n == 7:
             logits[3, 4, 1] += 25.5
@@ -63,20 +63,20 @@ def test_differences_are_shares_of_the_range_of_the_logits(identity, images, fil
     file_says(off)
     result = compare(identity, "identity.tflite", images, "int8")
     assert result.worst == pytest.approx(0.1, rel=1e-5)
-    assert result.mean == pytest.approx(0.1 / 24_000, rel=1e-5)
+    assert result.mean == pytest.approx(0.1 / 48_000, rel=1e-5)
     assert result.agreement == 1
 
 
 def test_agreement_is_the_share_of_pixels_with_the_label_of_keras(identity, images, file_says):
-    # 4 of 40 images with all labels wrong: 90 %.
-    file_says(lambda n, labels, logits: ((labels + (n < 4)) % 3, logits))
+    # 8 of 80 images with all labels wrong: 90 %.
+    file_says(lambda n, labels, logits: ((labels + (n < 8)) % 3, logits))
     assert compare(identity, "identity.tflite", images, "int8").agreement == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize(("precision", "least"), [("float32", 1), ("float16", 10), ("int8", 5000)])
+@pytest.mark.parametrize(("precision", "least"), [("float32", 2), ("float16", 20), ("int8", 10_000)])
 def test_one_label_beyond_the_limit_is_refused(identity, images, file_says, precision, least):
-    # 10,000 pixels: 99.99 % are all but one of them, 99.9 % all but ten, 50 % half of them.
-    images = np.concatenate([images, images[:10, ::-1]])
+    # 20,000 pixels: 99.99 % are all but two of them, 99.9 % all but twenty, 50 % half of them.
+    images = np.concatenate([images, images[:20, ::-1]])
 
     def wrong(count):
         def change(n, labels, logits):
@@ -86,7 +86,7 @@ def test_one_label_beyond_the_limit_is_refused(identity, images, file_says, prec
         return change
 
     file_says(wrong(least))
-    assert compare(identity, "identity.tflite", images, precision).agreement == pytest.approx(1 - least / 10_000)
+    assert compare(identity, "identity.tflite", images, precision).agreement == pytest.approx(1 - least / 20_000)
     file_says(wrong(least + 1))
     with pytest.raises(ParityError, match=r"identity.tflite: labels agree on .* %"):
         compare(identity, "identity.tflite", images, precision)
@@ -94,9 +94,9 @@ def test_one_label_beyond_the_limit_is_refused(identity, images, file_says, prec
 
 @pytest.mark.parametrize(("precision", "limit"), [("float32", 1e-4), ("float16", 1e-2)])
 def test_a_logit_beyond_the_limit_is_refused(identity, images, file_says, precision, limit):
-    file_says(lambda n, labels, logits: (labels, logits + 0.99 * limit * 255 * (n == 39)))
+    file_says(lambda n, labels, logits: (labels, logits + 0.99 * limit * 255 * (n == 79)))
     assert compare(identity, "identity.tflite", images, precision).worst == pytest.approx(0.99 * limit, rel=0.01)
-    file_says(lambda n, labels, logits: (labels, logits - 1.01 * limit * 255 * (n == 39)))
+    file_says(lambda n, labels, logits: (labels, logits - 1.01 * limit * 255 * (n == 79)))
     with pytest.raises(ParityError, match=f"differ by .* of their range, at most {limit:.0e} expected"):
         compare(identity, "identity.tflite", images, precision)
 
@@ -105,7 +105,7 @@ def test_a_logit_beyond_the_limit_is_refused(identity, images, file_says, precis
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_single_logit_that_is_no_number_is_refused(identity, images, file_says, precision, value):
     def broken(n, labels, logits):
-        logits[5, 5, 0] = value if n == 39 else logits[5, 5, 0]
+        logits[5, 5, 0] = value if n == 79 else logits[5, 5, 0]
         return labels, logits
 
     file_says(broken)

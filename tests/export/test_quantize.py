@@ -1,14 +1,30 @@
-"""Precisions: what is refused, and a float16 file that passes the gate."""
+"""Precisions of a .tflite file: what is refused, what float16 promises, and which layers of int8 stay float."""
 
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
 from keras_segattn.export import export
 from keras_segattn.export.lint import operators
-from keras_segattn.export.quantize import PRECISIONS, quantize_int8, set_precision
+from keras_segattn.export.quantize import PRECISIONS, Int8, quantize_int8, scopes, set_precision
 from keras_segattn.layers import BilinearUpsampling2D
+
+
+@pytest.fixture(scope="module")
+def float32(bare):
+    return bare("tflite")
+
+
+@pytest.fixture(scope="module")
+def int8(float32, photographs):
+    return Int8(float32, photographs[:8], ["segment", "logits"])
+
+
+def logits(path, images):
+    run = Interpreter(str(path)).get_signature_runner("logits")
+    return np.concatenate([run(image=image[None])["logits"] for image in images])
 
 
 @pytest.mark.parametrize("precision", ["int4", "FLOAT32", None])
@@ -21,6 +37,75 @@ def test_an_unknown_precision_is_refused_with_those_there_are(precision):
 def test_int8_without_images_is_refused(calibration):
     with pytest.raises(ValueError, match="calibration: expected real images for int8"):
         quantize_int8("no.tflite", calibration, ["logits"])
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("fcn8s_1/encoder_1/conv_dw_1_bn_1/batchnorm/mul_1", ["fcn8s", "encoder", "conv_dw_1_bn"]),
+        ("net_2/conv2d_1_2/convolution", ["net", "conv2d_1"]),
+        ("net_2/conv2d_2/convolution", ["net", "conv2d"]),  # not "conv2d_2": the number at the end is TensorFlow's
+        ("StatefulPartitionedCall_1:0", []),
+        ("Conv__189", []),
+    ],
+)
+def test_the_layers_stand_in_the_name_of_a_tensor(name, found):
+    assert scopes(name) == found
+
+
+def test_the_layers_have_the_names_of_keras_and_all_constants_are_counted_once(float32, int8):
+    assert {"rescale", "conv1", "conv_dw_1", "conv_pw_13", "fc6", "fc7", "score_8", "fuse_8"} <= set(int8.layers)
+    assert not {"Cast", "conv1_relu", "conv1_bn", "fcn8s", "encoder"} & set(int8.layers)
+    assert int8.layers["score_8"] == 4 * (192 + 1) * 5
+    assert 0.95 < sum(int8.layers.values()) / float32.stat().st_size < 1
+
+
+def test_with_all_layers_in_float_the_file_is_float32(float32, int8, photographs, tmp_path):
+    path = tmp_path / "float.tflite"
+    int8.write(path, list(int8.layers))
+    np.testing.assert_array_equal(logits(path, photographs[:2]), logits(float32, photographs[:2]))
+
+
+def test_a_layer_in_float_keeps_its_kernel_and_no_other(int8, tmp_path):
+    everything, but_one = tmp_path / "int8.tflite", tmp_path / "mixed.tflite"
+    int8.write(everything)
+    int8.write(but_one, ["conv_dw_1"])
+    before, after = (
+        {tensor["name"]: tensor["dtype"] for tensor in Interpreter(str(path)).get_tensor_details()}
+        for path in (everything, but_one)
+    )
+    kernels = {name for name in before if "_1/depthwise" in name and "Relu" not in name and before[name] == np.int8}
+    changed = {name for name in kernels if after.get(name) != np.int8}
+    assert len(kernels) == 13
+    assert len(changed) == 1
+    assert "/conv_dw_1_1/" in changed.pop()
+
+
+def test_the_name_of_a_nested_model_keeps_all_of_it_in_float(int8, tmp_path):
+    everything, decoder = tmp_path / "int8.tflite", tmp_path / "decoder.tflite"
+    int8.write(everything)
+    int8.write(decoder, ["encoder"])
+    kernels = [
+        {tensor["name"] for tensor in Interpreter(str(path)).get_tensor_details() if tensor["dtype"] == np.int8}
+        for path in (everything, decoder)
+    ]
+    of_encoder = [{name for name in names if "/encoder_1/" in name and "Relu" not in name} for names in kernels]
+    assert len(of_encoder[0]) == 27  # the first, 13 depthwise and 13 pointwise ones
+    assert not of_encoder[1]
+    assert any("/fc7_1/" in name and "Relu" not in name for name in kernels[1])
+
+
+def test_a_name_that_no_layer_has_is_refused(int8, tmp_path):
+    with pytest.raises(ValueError, match="float_layers: expected names of rescale, .*Received: 'conv_0'"):
+        int8.write(tmp_path / "int8.tflite", ["conv_0"])
+
+
+def test_the_same_images_give_the_same_file(float32, int8, photographs, tmp_path):
+    once, again = tmp_path / "once.tflite", tmp_path / "again.tflite"
+    int8.write(once, ["conv1"])
+    again.write_bytes(float32.read_bytes())
+    quantize_int8(again, photographs[:8], ["segment", "logits"], ["conv1"])
+    assert once.read_bytes() == again.read_bytes()
 
 
 def test_a_float16_file_of_a_shallow_network_passes_its_limit(photographs, metadata, tmp_path, monkeypatch):

@@ -55,6 +55,42 @@ def test_any_number_of_threads_gives_the_same_labels(path, photographs):
     np.testing.assert_array_equal(one, two)
 
 
+def test_a_function_is_run_by_its_name_with_all_of_its_outputs(path, photographs):
+    runner = Runner(path, warm_up=True)
+    assert {name: set(outputs) for name, outputs in runner.signatures.items()} == {
+        "segment": {"labels"},
+        "logits": {"logits"},
+    }
+    (logits,) = runner.run("logits", image=photographs[:1]).values()
+    (labels,) = runner.run("segment", image=photographs[:1]).values()
+    np.testing.assert_array_equal(logits[0], runner.logits(photographs[0]))
+    np.testing.assert_array_equal(labels[0], runner.labels(photographs[0]))
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "message"),
+    [
+        ("encode", {}, "signature: expected one that small_float32.* serves, .* Received: 'encode'"),
+        ("segment", {}, "inputs: expected image. Received: none"),
+        ("segment", {"picture": 0}, "inputs: expected image. Received: picture"),
+        ("segment", {"image": np.zeros((64, 96, 3), "uint8")}, r"image: expected uint8 \(1, 64, 96, 3\)"),
+        ("segment", {"image": np.zeros((1, 64, 96, 3))}, r"image: expected uint8 .*Received: float64 \(1, 64"),
+    ],
+)
+def test_a_call_that_the_function_does_not_take_is_refused(path, signature, inputs, message):
+    with pytest.raises(RunnerError, match=message):
+        Runner(path).run(signature, **inputs)
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_many_images_are_labelled_one_after_the_other(path, photographs, capfd, progress):
+    runner = Runner(path)
+    found = list(runner.labels_of(photographs[:3], progress=progress))
+    assert [labels.tolist() for labels in found] == [runner.labels(image).tolist() for image in photographs[:3]]
+    out, err = capfd.readouterr()
+    assert (out, "small_float32" in err) == ("", progress)
+
+
 @pytest.mark.parametrize("threads", [0, -1])
 def test_threads_out_of_range_are_refused(path, threads):
     with pytest.raises(ValueError, match=f"threads: expected at least 1, or None. Received: {threads}"):

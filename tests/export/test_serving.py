@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_segattn.export.serving import check, image_spec, label_map, signatures
+from keras_segattn.export.serving import check, functions, label_map, segmentation
 
 
 class Subclassed(keras.Model):
@@ -94,11 +94,66 @@ def test_labels_are_the_first_of_the_largest_logits():
 def test_both_functions_take_one_uint8_image_and_agree_with_the_model(model, photographs):
     import tensorflow as tf
 
-    served = signatures(model)
-    image = tf.constant(photographs[:1])
-    assert image_spec(model).is_compatible_with(image)
-    (labels,) = served["segment"](image).values()
-    (logits,) = served["logits"](image).values()
+    served = segmentation(model)
+    image = {"image": tf.constant(photographs[:1])}
+    assert served["segment"].inputs["image"].is_compatible_with(image["image"])
+    (labels,) = served["segment"].function(image).values()
+    (logits,) = served["logits"].function(image).values()
     expected = model.predict_on_batch(photographs[:1].astype("float32"))
     np.testing.assert_allclose(logits, expected, atol=1e-5 * np.ptp(expected))
     np.testing.assert_array_equal(labels, expected.argmax(-1))
+
+
+def test_an_unknown_tail_is_refused(model):
+    with pytest.raises(ValueError, match="tail: expected one of labels, labels-fast, .* Received: 'boxes'"):
+        segmentation(model, "boxes")
+
+
+# Several functions over one network
+
+
+@pytest.fixture(scope="module")
+def doubler():
+    """Two functions over one embedding: the sum of a sentence, and a word added to a sum."""
+    sentence, word = keras.Input((3,), dtype="int32", name="sentence"), keras.Input((), dtype="int32", name="word")
+    total = keras.Input((4,), name="total")
+    embedding = layers.Embedding(10, 4, name="embedding")
+    state = layers.Lambda(lambda x: keras.ops.sum(x, axis=1), output_shape=(4,))(embedding(sentence))
+    return keras.Model(
+        {"sentence": sentence, "word": word, "total": total},
+        {"state": state, "next": layers.Add()([total, embedding(word)])},
+    )
+
+
+def test_functions_of_one_model_take_only_what_they_need(doubler):
+    import tensorflow as tf
+
+    served = functions(doubler, {"encode": (["sentence"], ["state"]), "step": (["word", "total"], ["next"])})
+    assert {name: sorted(one.inputs) for name, one in served.items()} == {
+        "encode": ["sentence"],
+        "step": ["total", "word"],
+    }
+    assert served["encode"].inputs["sentence"] == tf.TensorSpec((1, 3), tf.int32, name="sentence")
+    table = doubler.get_layer("embedding").get_weights()[0]
+    state = served["encode"].function({"sentence": tf.constant([[1, 2, 2]])})["state"]
+    np.testing.assert_allclose(state, (table[1] + 2 * table[2])[None], rtol=1e-5)
+    after = served["step"].function({"word": tf.constant([3]), "total": state})["next"]
+    np.testing.assert_allclose(after, state + table[3], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("signature", "message"),
+    [
+        ((["sentense"], ["state"]), "expected inputs of the model, .*sentence.* Received: 'sentense'"),
+        ((["sentence"], ["next one"]), "expected outputs of the model, .*next.* Received: 'next one'"),
+        ((["word"], ["next"]), "encode: expected all inputs that its outputs need"),
+    ],
+)
+def test_a_function_that_the_model_does_not_hold_is_refused(doubler, signature, message):
+    with pytest.raises(ValueError, match=f"signatures: .*{message}"):
+        functions(doubler, {"encode": signature})
+
+
+def test_a_model_without_names_for_its_inputs_has_no_functions(model):
+    with pytest.raises(ValueError, match="model: expected a dict of inputs and a dict of outputs"):
+        functions(model, {"logits": (["image"], ["logits"])})

@@ -24,6 +24,27 @@ LAYERS = {
         (1, 3, 2, 2),
         (1, 2, 4, 2),
     ),
+    "subpixel_upsampling_2": (partial(layers.SubpixelUpsampling2D, 2), (2, 3, 4, 3), (2, 5, 2, 3)),
+    "subpixel_upsampling_3": (partial(layers.SubpixelUpsampling2D, 3), (2, 4, 3, 2), (1, 2, 5, 2)),
+    "subpixel_upsampling_8_fixed": (
+        partial(layers.SubpixelUpsampling2D, 8, trainable=False),
+        (1, 3, 2, 2),
+        (1, 2, 4, 2),
+    ),
+    "subpixel_conv_transpose_same": (
+        partial(layers.SubpixelConv2DTranspose, 4, 3, 2, padding="same", kernel_initializer="zeros"),
+        (2, 3, 4, 3),
+        (2, 5, 2, 3),
+    ),
+    "subpixel_conv_transpose_valid": (
+        partial(layers.SubpixelConv2DTranspose, 2, (5, 1), (2, 3), use_bias=False, kernel_initializer="zeros"),
+        (2, 3, 4, 3),
+        (1, 5, 2, 3),
+    ),
+    "bilinear_resizing_2": (partial(layers.BilinearResizing2D, 2), (2, 3, 4, 3), (2, 5, 2, 3)),
+    "bilinear_resizing_3": (partial(layers.BilinearResizing2D, 3), (2, 4, 3, 2), (1, 2, 5, 2)),
+    "resize_conv_2": (partial(layers.ResizeConv2D, 2), (2, 3, 4, 3), (2, 5, 2, 3)),
+    "resize_conv_4_pointwise": (partial(layers.ResizeConv2D, 4, 1), (2, 3, 2, 3), (1, 2, 4, 3)),
     "pad_to_multiple_32": (partial(layers.PadToMultiple, 32), (2, 33, 64, 3), (2, 20, 65, 3)),
     "pad_to_multiple_1": (partial(layers.PadToMultiple, 1), (2, 3, 4, 3), (2, 5, 2, 3)),
     "crop_like": (

@@ -31,8 +31,8 @@ def test_finer_strides_score_higher_as_in_the_paper():
     assert coarse < middle < fine
 
 
-def test_fcn8s_beats_the_paper_with_at_most_three_million_parameters():
-    assert stated("fcn8s_mobilenet_camvid") >= 58.0
+def test_fcn8s_beats_the_paper_and_a_plain_script_with_at_most_three_million_parameters():
+    assert stated("fcn8s_mobilenet_camvid") >= 62.8  # the paper, with 134.5 million, is reported at 57.0
     assert zoo.load("fcn8s_mobilenet_camvid", weights=False).count_params() <= 3_000_000
 
 
@@ -59,7 +59,7 @@ def test_the_stated_score_is_measured_again(entry, test_split):
 @pytest.mark.real_data
 @pytest.mark.slow
 def test_the_stated_int8_score_is_measured_again_on_the_exported_file(test_split, tmp_path):
-    from keras_segattn.cli.export import export_entry
+    from keras_segattn.cli.entry import export_entry
 
     recipe = zoo.info("fcn8s_mobilenet_camvid")
     small, large = (

@@ -6,8 +6,9 @@ Reference: Long, Shelhamer and Darrell, Fully Convolutional Networks for Semanti
 import keras
 from keras import layers
 
-from ...layers import BilinearUpsampling2D, CropLike
+from ...layers import CropLike
 from ..encoders import encode
+from ..upsampling import UPSAMPLING
 
 
 def fcn32s(
@@ -18,6 +19,7 @@ def fcn32s(
     encoder_weights=None,
     head_filters=512,
     dropout=0.2,
+    upsampling="conv_transpose",
 ):
     """FCN-32s: scores at stride 32, upsampled in one step.
 
@@ -28,6 +30,8 @@ def fcn32s(
         encoder_weights: None, "imagenet" or the path of an .npz file; see ``encode``.
         head_filters: channels of the two layers between encoder and scores, the paper's fc6 and fc7.
         dropout: rate of dropout after each of them, 0..1.
+        upsampling: key of ``UPSAMPLING``. A new model gives the same answer with each; ``convert_upsampling``
+            takes a trained one from one to another.
 
     Returns:
         keras.Model: ``image`` (B, H, W, 3), RGB 0..255 -> ``logits`` (B, H, W, K), unnormalised.
@@ -42,9 +46,10 @@ def fcn32s(
         >>> fcn32s((360, 480, 3), num_classes=11).output_shape
         (None, 360, 480, 11)
     """
+    up = _upsampling(upsampling)
     image, features = _encode(image_shape, num_classes, encoder, encoder_weights)
     x = _score_head(features[32], num_classes, head_filters, dropout)      # (B, H/32, W/32, K)
-    return _upsampled(image, x, 32, name="fcn32s")
+    return _upsampled(image, x, up, 32, name="fcn32s")
 
 
 def fcn16s(
@@ -55,6 +60,7 @@ def fcn16s(
     encoder_weights=None,
     head_filters=512,
     dropout=0.2,
+    upsampling="conv_transpose",
 ):
     """FCN-16s: the scores of FCN-32s, doubled, plus scores at stride 16. Arguments as ``fcn32s``.
 
@@ -73,10 +79,11 @@ def fcn16s(
         >>> fcn16s((360, 480, 3), num_classes=11).output_shape
         (None, 360, 480, 11)
     """
+    up = _upsampling(upsampling)
     image, features = _encode(image_shape, num_classes, encoder, encoder_weights)
     x = _score_head(features[32], num_classes, head_filters, dropout)      # (B, H/32, W/32, K)
-    x = _fuse(x, features[16], num_classes, stride=16)                     # (B, H/16, W/16, K)
-    return _upsampled(image, x, 16, name="fcn16s")
+    x = _fuse(x, features[16], num_classes, up, stride=16)                 # (B, H/16, W/16, K)
+    return _upsampled(image, x, up, 16, name="fcn16s")
 
 
 def fcn8s(
@@ -87,6 +94,7 @@ def fcn8s(
     encoder_weights=None,
     head_filters=512,
     dropout=0.2,
+    upsampling="conv_transpose",
 ):
     """FCN-8s: the scores of FCN-16s, doubled, plus scores at stride 8. Arguments as ``fcn32s``.
 
@@ -103,11 +111,18 @@ def fcn8s(
         >>> model.compute_output_shape((1, 333, 517, 3))
         (1, 333, 517, 11)
     """
+    up = _upsampling(upsampling)
     image, features = _encode(image_shape, num_classes, encoder, encoder_weights)
     x = _score_head(features[32], num_classes, head_filters, dropout)      # (B, H/32, W/32, K)
-    x = _fuse(x, features[16], num_classes, stride=16)                     # (B, H/16, W/16, K)
-    x = _fuse(x, features[8], num_classes, stride=8)                       # (B, H/8, W/8, K)
-    return _upsampled(image, x, 8, name="fcn8s")
+    x = _fuse(x, features[16], num_classes, up, stride=16)                 # (B, H/16, W/16, K)
+    x = _fuse(x, features[8], num_classes, up, stride=8)                   # (B, H/8, W/8, K)
+    return _upsampled(image, x, up, 8, name="fcn8s")
+
+
+def _upsampling(kind):
+    if kind not in UPSAMPLING:
+        raise ValueError(f"upsampling: expected one of {', '.join(UPSAMPLING)}. Received: {kind!r}")
+    return UPSAMPLING[kind]
 
 
 def _encode(image_shape, num_classes, encoder, encoder_weights):
@@ -132,9 +147,9 @@ def _score_head(x, num_classes, head_filters, dropout):
     return _score(x, num_classes, stride=32)
 
 
-def _fuse(coarse, features, num_classes, stride):
+def _fuse(coarse, features, num_classes, up, stride):
     """Double the coarse scores with learnable upsampling and add those of a finer layer."""
-    doubled = BilinearUpsampling2D(2, name=f"upsample_{2 * stride}_to_{stride}")(coarse)
+    doubled = up.learnable(2, name=f"upsample_{2 * stride}_to_{stride}")(coarse)
     return layers.Add(name=f"fuse_{stride}")([doubled, _score(features, num_classes, stride)])
 
 
@@ -142,8 +157,8 @@ def _score(x, num_classes, stride):
     return layers.Conv2D(num_classes, 1, kernel_initializer="zeros", name=f"score_{stride}")(x)
 
 
-def _upsampled(image, scores, stride, name):
+def _upsampled(image, scores, up, stride, name):
     """Back to the image's resolution with fixed interpolation, without the padding."""
-    x = BilinearUpsampling2D(stride, trainable=False, name=f"upsample_{stride}_to_1")(scores)
+    x = up.fixed(stride, name=f"upsample_{stride}_to_1")(scores)
     logits = CropLike(name="logits")([x, image])                           # (B, H, W, K)
     return keras.Model(image, logits, name=name)

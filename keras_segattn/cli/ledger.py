@@ -1,0 +1,160 @@
+"""The ledger: every entry in every format and precision, proven, linted, evaluated and timed."""
+
+import json
+import os
+import tempfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+
+# Tails that are measured beside the first one, in this format.
+TAILS_OF = ("tflite", "float32", ("labels-fast", "probabilities", "logits", "mediapipe"))
+
+
+def ledger(pattern, output, *, data_dir=None, threads=2, table=None, as_json=False):
+    """Walk the zoo, write the files, and write what was found to results.csv.
+
+    Without a data folder nothing is evaluated, mixed precision is left out, and the table stays as it is.
+
+    Args:
+        pattern: of the names of entries, as in a shell.
+        output: folder of the files and the report.
+        data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
+        threads: processor threads of the timing and the evaluation.
+        table: results.csv to write to, or None for that of the zoo.
+        as_json: print one object a file, instead of a line.
+
+    Returns:
+        number of files that are missing.
+
+    Raises:
+        ValueError: if no entry has such a name.
+
+    Example:
+        >>> ledger("fcn8s_*", "exports")                                     # doctest: +SKIP
+        0
+    """
+    from .. import zoo
+    from .entry import artifacts
+
+    recipes = [zoo.info(name) for name in zoo.list_models() if fnmatchcase(name, pattern)]
+    if not recipes:
+        raise ValueError(f"NAME: expected a pattern that fits an entry, see segattn list. Received: {pattern!r}")
+    Path(output).mkdir(parents=True, exist_ok=True)
+    measured = bool(data_dir or os.environ.get("KERAS_SEGATTN_DATA"))
+    missing = 0
+    for recipe in recipes:
+        measure = _Measure(recipe, output, data_dir, threads, table, measured)
+        for format, precision in artifacts(recipe):
+            tails = ("labels", *(TAILS_OF[2] if (format, precision) == TAILS_OF[:2] else ()))
+            for tail in tails if measured or precision != "mixed" else ():
+                try:
+                    facts = measure(format, precision, tail)
+                except Exception as error:  # one file that fails does not keep the others from being made
+                    missing += 1
+                    facts = {"entry": recipe.name, "format": format, "precision": precision, "tail": tail}
+                    facts["error"] = " ".join(str(error).split()) or type(error).__name__
+                click.echo(json.dumps(facts) if as_json else _line(facts))
+        for combination, reason in recipe.impossible.items():
+            facts = {"entry": recipe.name, **dict(zip(("format", "precision"), combination.split(), strict=True))}
+            click.echo(json.dumps({**facts, "impossible": reason}) if as_json else f"{combination:<22}: {reason}")
+    return missing
+
+
+class _Measure:
+    """Everything that is measured of one entry; the Keras model is timed once."""
+
+    def __init__(self, recipe, output, data_dir, threads, table, measured):
+        from ..images import write_image
+        from ..zoo.data import DATASETS, data_folder
+        from .benchmark import timed
+        from .entry import sample_images
+
+        self.recipe, self.output, self.data_dir = recipe, Path(output), data_dir
+        self.threads, self.table, self.examples = threads, table, None
+        self.dataset = DATASETS[recipe.dataset]
+        if measured:
+            from ..zoo.data.builder import open_split
+
+            self.examples = list(open_split(self.dataset, "test", data_folder(data_dir)))
+        self._folder = tempfile.TemporaryDirectory()  # it goes with this object
+        self.image = Path(self._folder.name) / "photograph.png"
+        write_image(self.image, sample_images(recipe, "test", 1, data_dir)[0][0])
+        kinds = ("keras call", "keras predict")
+        self.keras_ms = min(timed(kind, recipe.name, self.image, threads)["ms"] for kind in kinds)
+
+    def __call__(self, format, precision, tail):
+        from ..export import operators
+        from ..zoo import results
+        from .benchmark import exported, timed
+
+        facts = exported(self.recipe, self.output, format, precision, tail, self.data_dir)
+        path = self.output / facts["file"]
+        proof = {
+            "worst_difference": facts["parity"]["worst"],
+            "mean_difference": facts["parity"]["mean"],
+            "label_agreement": 100 * facts["parity"]["agreement"],
+        }
+        speed = timed(format, path, self.image, self.threads)
+        file = {
+            "size": facts["size"],
+            "output_bytes": _output_bytes(tail, self.recipe.image_size, len(self.dataset.classes)),
+            "times_as_fast": self.keras_ms / speed["ms"],
+            "ms": speed["ms"],
+            "peak_mb": speed["peak_mb"],
+        }
+        if path.is_file():
+            found = operators(path)
+            file["operators"] = sum(count.total() for count in found.counts.values())
+            if found.delegated is not None:
+                file["delegated"] = found.delegated
+        scores = self._scores(format, path)
+        if self.examples is not None:
+            same = {"entry": self.recipe.name, "format": format, "precision": precision, "tail": tail}
+            rows = [
+                *results.rows(scores, **same, split="test", images=len(self.examples)),
+                *results.rows(proof, **same, split="proof", images=facts["parity"]["images"]),
+                *results.rows(file, **same),
+            ]
+            results.append(rows, self.table)
+        names = {key: facts[key] for key in ("entry", "file", "format", "precision", "tail")}
+        return {**names, **scores, **proof, **file}
+
+    def _scores(self, format, path):
+        from ..zoo.evaluate import evaluate
+
+        if self.examples is None:
+            return {}
+        labels = _saved_model_labels(path) if format == "saved_model" else _file_labels(path, self.threads)
+        return evaluate(labels, self.examples, self.dataset, image_size=self.recipe.image_size)
+
+
+def _file_labels(path, threads):
+    from ..export import Runner
+
+    return Runner(path, threads=threads).labels
+
+
+def _saved_model_labels(path):
+    import tensorflow as tf
+
+    segment = tf.saved_model.load(str(path)).signatures["segment"]
+    return lambda image: segment(image=tf.constant(image[None]))["labels"][0].numpy()
+
+
+def _output_bytes(tail, image_size, classes):
+    """Of one answer: a byte a pixel, or four for every class of it."""
+    height, width = image_size
+    return height * width * (1 if tail.startswith("labels") else 4 * classes)
+
+
+def _line(facts):
+    if "error" in facts:
+        return f"{facts['entry']} {facts['format']} {facts['precision']} {facts['tail']}: {facts['error']}"
+    score = f"mIoU {facts['mean_iou']:6.2f}  " if "mean_iou" in facts else ""
+    return (
+        f"{facts['file']:<54} {score}worst {facts['worst_difference']:.1e}  same {facts['label_agreement']:7.3f} %  "
+        f"{facts['size'] / 1e6:6.2f} MB  {facts['ms']:6.1f} ms  {facts['times_as_fast']:.2f} x Keras"
+    )
+

@@ -1,0 +1,145 @@
+"""What is known of the files in a folder: report.json for programs, report.html for people."""
+
+import html
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..images import overlay, write_image
+
+PICTURES = "report"  # folder of the pictures, beside the page
+_RED = np.array([230, 30, 30])
+
+
+def write_report(folder, name, report):
+    """Add one file to report.json and report.html, in the place of what was said of that file before.
+
+    Args:
+        folder: where the file lies.
+        name: of the entry.
+        report: ``ExportReport``.
+
+    Returns:
+        dict: what ``report`` says, the entry, and the SHA-256 of its weights.
+
+    Example:
+        >>> write_report("exports", "fcn8s_mobilenet_camvid", report)        # doctest: +SKIP
+    """
+    from ..zoo import info
+    from ..zoo.data import DATASETS
+    from ..zoo.weights import checksum
+
+    folder = Path(folder)
+    facts = {"entry": name, "weights": checksum(f"{name}.weights.h5"), **report.to_dict()}
+    artifacts = [artifact for artifact in read_report(folder) if artifact["file"] != facts["file"]]
+    artifacts.append(facts)
+    if report.parity.example:
+        (folder / PICTURES).mkdir(exist_ok=True)
+        palette = DATASETS[info(name).dataset].palette
+        write_image(folder / PICTURES / f"{facts['file']}.png", comparison(*report.parity.example, palette))
+    _replace(folder / "report.json", json.dumps({"artifacts": artifacts}, indent=2) + "\n")
+    _replace(folder / "report.html", page(artifacts))
+    return facts
+
+
+def read_report(folder):
+    """What report.json says of each file, oldest first; nothing where there is none.
+
+    Example:
+        >>> read_report("nowhere")
+        []
+    """
+    path = Path(folder) / "report.json"
+    return json.loads(path.read_text())["artifacts"] if path.is_file() else []
+
+
+def comparison(image, expected, found, palette):
+    """Four pictures in a row: the photograph, Keras' labels, the file's labels, and where they differ.
+
+    Args:
+        image: uint8 (H, W, 3).
+        expected: uint8 (H, W), labels of the Keras model.
+        found: uint8 (H, W), labels of the file.
+        palette: K colours (red, green, blue), 0..255.
+
+    Returns:
+        uint8 (H, 4 W, 3); pixels of different labels are red on a faded photograph.
+
+    Example:
+        >>> labels = np.zeros((6, 8), "uint8")
+        >>> comparison(np.zeros((6, 8, 3), "uint8"), labels, labels, [(0, 0, 0)]).shape
+        (6, 32, 3)
+    """
+    grey = 255 - (255 - image.mean(-1, keepdims=True).repeat(3, -1)) / 3
+    difference = np.where((expected != found)[..., None], _RED, grey).astype("uint8")
+    return np.hstack([image, overlay(image, expected, palette), overlay(image, found, palette), difference])
+
+
+def page(artifacts):
+    """report.html: a table of the files, and of each the picture that ``comparison`` made.
+
+    Args:
+        artifacts: list of dict, as in report.json.
+
+    Returns:
+        str.
+
+    Example:
+        >>> page([]).startswith("<!doctype html>")
+        True
+    """
+    rows, figures = [], []
+    for facts in artifacts:
+        parity, limits = facts["parity"], facts["limits"]
+        worst = f"{parity['worst']:.1e}" + (f" of {limits['worst']:.0e}" if limits["worst"] is not None else "")
+        cells = (
+            *(facts["entry"], facts["format"], facts["precision"], facts["tail"], f"{facts['size'] / 1e6:.2f}"),
+            *(worst, f"{parity['mean']:.1e}", f"{100 * parity['agreement']:.3f}", parity["images"]),
+        )
+        rows.append("".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells))
+        kept = "".join(
+            f"<li>{html.escape(layer)}: {html.escape(reason)}</li>" for layer, reason in facts["float_layers"].items()
+        )
+        file = html.escape(facts["file"])
+        figures.append(
+            f'<figure><figcaption>{file}: photograph, Keras, file, difference (the image of the least agreement; '
+            f"{html.escape(facts['images'])})</figcaption>"
+            f'<img src="{PICTURES}/{file}.png" alt="the labels of Keras and of {file}">'
+            + (f"<p>Left in float32:</p><ul>{kept}</ul>" if kept else "")
+            + "</figure>"
+        )
+    head = "".join(f"<th>{title}</th>" for title in _COLUMNS)
+    table = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    return _PAGE.format(head=head, table=table, figures="\n".join(figures))
+
+
+_COLUMNS = ("entry", "format", "precision", "tail", "MB", "worst difference", "mean", "same label, %", "images")
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Exported files and their proof</title>
+<style>
+body {{ font: 15px system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em }}
+table {{ border-collapse: collapse }}
+td, th {{ padding: .3em .8em; text-align: left; border-bottom: 1px solid #ccc }}
+figure {{ margin: 2em 0 }}
+img {{ width: 100% }}
+</style>
+<h1>Exported files and their proof</h1>
+<p>Each file was run in its own runtime, and its answers held against those of the Keras model. Differences are of the
+logits, or of the probabilities, as a share of the range of the model's.</p>
+<table>
+<tr>{head}</tr>
+{table}
+</table>
+{figures}
+</html>
+"""
+
+
+def _replace(path, text):
+    partial = path.with_name(f".{path.name}")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

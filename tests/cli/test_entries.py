@@ -1,0 +1,73 @@
+"""Every entry of the zoo in every format and precision: proven here and now, and in the ledger."""
+
+import os
+
+import pytest
+
+from keras_segattn import zoo
+from keras_segattn.cli.entry import artifacts, export_entry
+from keras_segattn.export.contract import PRECISIONS
+from keras_segattn.zoo import results
+
+EVERY = [(format, precision) for format, precisions in PRECISIONS.items() for precision in precisions]
+PROVEN = [(name, *pair) for name in zoo.list_models() for pair in artifacts(zoo.info(name))]
+IMPOSSIBLE = [(name, *key.split()) for name in zoo.list_models() for key in zoo.info(name).impossible]
+LEDGER = {
+    "test": {"mean_iou", "pixel_accuracy"},
+    "proof": {"worst_difference", "mean_difference", "label_agreement"},
+    "": {"size", "output_bytes", "times_as_fast", "ms", "peak_mb"},
+}
+
+
+def drop(name, **facts):
+    """Points of mean IoU on the test split that a file lost, by the ledger."""
+    table = results.read()
+    whole, file = (
+        float(results.latest(table, entry=name, metric="mean_iou", split="test", **same)["value"])
+        for same in ({"format": "keras"}, {"tail": "labels", **facts})
+    )
+    return whole - file
+
+
+def test_every_combination_is_proven_or_has_its_reason():
+    assert sorted([*PROVEN, *IMPOSSIBLE]) == sorted((name, *pair) for name in zoo.list_models() for pair in EVERY)
+
+
+@pytest.mark.parametrize(("name", "format", "precision"), PROVEN)
+def test_the_ledger_has_every_file_of_every_entry(name, format, precision):
+    rows = [
+        row
+        for row in results.read()
+        if (row["entry"], row["format"], row["precision"], row["tail"]) == (name, format, precision, "labels")
+    ]
+    for split, metrics in LEDGER.items():
+        assert metrics <= {row["metric"] for row in rows if row["split"] == split}
+    if format != "saved_model":
+        assert "operators" in {row["metric"] for row in rows}
+
+
+@pytest.mark.parametrize("name", zoo.list_models("*_camvid"))
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize(("precision", "most"), [("float32", 0.01), ("float16", 0.05), ("int8", 0.5), ("mixed", 0.3)])
+def test_a_file_loses_no_more_than_its_precision_may(name, format, precision, most):
+    assert drop(name, format=format, precision=precision) <= most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "format", "precision"), PROVEN)
+def test_a_file_is_made_proven_and_linted(name, format, precision, tmp_path):
+    if precision == "mixed" and not os.environ.get("KERAS_SEGATTN_DATA"):
+        pytest.skip("KERAS_SEGATTN_DATA is not set, and mixed precision is chosen on a validation split")
+    if precision == "mixed" and name != "fcn8s_mobilenet_camvid":
+        pytest.skip("the search takes a minute; one entry stands for all")
+    report = export_entry(zoo.info(name), tmp_path, format=format, precision=precision)  # raises if it is not
+    assert report.path.exists()
+    assert report.parity.images >= 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "format", "precision"), IMPOSSIBLE)
+def test_what_an_entry_calls_impossible_still_is(name, format, precision, tmp_path):
+    with pytest.raises(Exception):  # noqa: B017  (of any kind: that nothing is made is what counts)
+        export_entry(zoo.info(name), tmp_path, format=format, precision=precision)
+    assert not list(tmp_path.iterdir())
