@@ -28,6 +28,8 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/segattn benchmark $(NAME)
 	$(BIN)/python benchmarks/predict_from_shell.py
+	$(BIN)/python benchmarks/upsampling.py
+	$(BIN)/python benchmarks/export_cost.py
 
 cards: $(INSTALLED)          ## model cards and the README's table, from recipes and results.csv
 	$(BIN)/python -m keras_segattn.zoo.card

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .metadata import KEY, Metadata, read_archive
-from .tiling import tiled_scores
+from .tiling import OVERLAP, tiled_scores
 
 
 class RunnerError(ValueError):
@@ -165,7 +165,7 @@ class Runner:
         for image in images:
             yield self.labels(image)
 
-    def labels_tiled(self, image, *, overlap=128):
+    def labels_tiled(self, image, *, overlap=OVERLAP):
         """The class of every pixel of an image of any size, at its own resolution, tile by tile.
 
         Args:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+OVERLAP = 128  # pixels that neighbours share where nobody says otherwise: four of the coarsest scores
 STRIDE = 32  # tiles begin at its multiples, where every feature map of an encoder has a pixel's edge
 
 

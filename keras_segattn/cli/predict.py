@@ -10,9 +10,10 @@ import click
 @click.argument("target")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--output", default="predictions", show_default=True, help="Folder for the pictures.")
+@click.option("--tiled", is_flag=True, help="Tile by tile at the photograph's own resolution.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads, for a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-def command(target, images, output, threads, as_json):
+def command(target, images, output, tiled, threads, as_json):
     """Segment IMAGES with TARGET, the name of an entry or a .tflite or .onnx file.
 
     Writes STEM_mask.png, whose pixel values are class indices shown in the palette, and STEM_overlay.png,
@@ -27,8 +28,11 @@ def command(target, images, output, threads, as_json):
     answers = []
     for path, stem in zip(images, _stems(images), strict=True):
         photograph = photographs.pop()[1] if photographs else pictures.read_image(path)
-        labels = segmenter.labels(pictures.fit(photograph, *segmenter.image_size))      # (H, W) of the model
-        labels = pictures.restore(labels, *photograph.shape[:2])                        # of the photograph
+        if tiled:
+            labels = segmenter.labels_tiled(photograph)                                 # (H, W) of the photograph
+        else:
+            labels = segmenter.labels(pictures.fit(photograph, *segmenter.image_size))  # (H, W) of the model
+            labels = pictures.restore(labels, *photograph.shape[:2])                    # of the photograph
         mask, overlay = (Path(output) / f"{stem}_{kind}.png" for kind in ("mask", "overlay"))
         pictures.write_mask(mask, labels, segmenter.palette)
         pictures.write_image(overlay, pictures.overlay(photograph, labels, segmenter.palette))

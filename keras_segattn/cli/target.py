@@ -1,5 +1,6 @@
 """What a verb is pointed at: an entry of the zoo, or an exported file. Both give labels for an image."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Target:
         palette: K colours.
         image_size: (H, W) that it takes.
         labels: function, uint8 (H, W, 3) -> uint8 (H, W).
+        labels_tiled: the same for an image of any size, at its own resolution.
 
     Example:
         >>> open_target("missing.onnx")
@@ -33,7 +35,8 @@ class Target:
     classes: tuple
     palette: tuple
     image_size: tuple
-    labels: object
+    labels: Callable
+    labels_tiled: Callable
 
 
 def open_target(name, threads=None):
@@ -73,6 +76,7 @@ def _file(path, threads):
         palette=facts.palette,
         image_size=facts.image_size,
         labels=runner.labels,
+        labels_tiled=runner.labels_tiled,
     )
 
 
@@ -83,6 +87,7 @@ def _entry(name):
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
+    model = zoo.load(name)
     return Target(
         entry=name,
         format="keras",
@@ -92,5 +97,18 @@ def _entry(name):
         classes=dataset.classes,
         palette=dataset.palette,
         image_size=tuple(recipe.image_size),
-        labels=labels_of(zoo.load(name)),
+        labels=labels_of(model),
+        labels_tiled=lambda image: _labels_tiled(model, image),
     )
+
+
+def _labels_tiled(model, image):
+    import numpy as np
+
+    from ..export.tiling import OVERLAP, tiled_scores
+
+    def scores(tile):
+        return np.asarray(model.predict_on_batch(tile[None].astype("float32")))[0]
+
+    bands = tiled_scores(scores, image, model.input_shape[1:3], overlap=OVERLAP)
+    return np.concatenate([band.argmax(-1).astype("uint8") for band in bands])

@@ -28,10 +28,11 @@ def test_a_mask_and_an_overlay_of_the_size_of_the_photograph_are_written(segattn
     assert answer["classes"]["sky"] > 0.2
 
 
-def test_the_file_and_the_keras_model_give_the_same_mask(segattn, tflite, tmp_path):
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+def test_the_file_and_the_keras_model_give_the_same_mask(segattn, tflite, tmp_path, tiled):
     masks = []
     for target, folder in ((tflite, tmp_path / "file"), (NAME, tmp_path / "keras")):
-        code, out, _ = segattn("predict", target, PHOTO, "--output", folder, "--json")
+        code, out, _ = segattn("predict", target, PHOTO, "--output", folder, "--json", *tiled)
         assert code == 0
         masks.append(np.asarray(Image.open(json.loads(out)[0]["mask"])))
     assert np.mean(masks[0] == masks[1]) >= 0.9999
@@ -132,3 +133,14 @@ def test_debug_shows_the_traceback():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_tiles_show_a_photograph_at_its_own_resolution(segattn, tflite, tmp_path):
+    """Stretched to the model's 480 pixels a wide photograph loses its shapes; in tiles it keeps them."""
+    masks = []
+    for folder, tiled in (("whole", []), ("tiled", ["--tiled"])):
+        code, out, _ = segattn("predict", tflite, PHOTO, "--output", tmp_path / folder, "--json", *tiled)
+        masks.append(np.asarray(Image.open(json.loads(out)[0]["mask"])))
+    whole, tiled = masks
+    assert whole.shape == tiled.shape == (427, 640)
+    assert 0.5 < (whole == tiled).mean() < 1
