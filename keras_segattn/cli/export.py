@@ -19,11 +19,12 @@ _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name 
 @click.option("--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True)
 @click.option("--tail", type=click.Choice(list(TAILS)), default="labels", show_default=True, help="Its answer.")
 @click.option("--output", default="exports", show_default=True, help="Folder for files, report.json and report.html.")
+@click.option("--tails", is_flag=True, help="With --all: measure every tail of the float32 .tflite, too.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of the timing, with --all.")
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
 @click.option("--results", "table", help="Table that --all writes to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one object, or one a line with --all.")
-def command(name, everything, format, precision, tail, output, threads, data_dir, table, as_json):
+def command(name, everything, format, precision, tail, output, tails, threads, data_dir, table, as_json):
     """Export the entry NAME. The file is kept only if it gives the Keras model's answer.
 
     With --all, every file is also evaluated on the whole test split, linted and timed, and what was found is written
@@ -32,7 +33,8 @@ def command(name, everything, format, precision, tail, output, threads, data_dir
     if everything:
         from .ledger import ledger
 
-        failed = ledger(name or "*", output, data_dir=data_dir, threads=threads, table=table, as_json=as_json)
+        how = {"tails": tails, "data_dir": data_dir, "threads": threads, "table": table, "as_json": as_json}
+        failed = ledger(name or "*", output, **how)
         sys.exit(1 if failed else 0)
     if not name:
         raise click.UsageError("NAME: expected an entry of the zoo, see segattn list; or --all")

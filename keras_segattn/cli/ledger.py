@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-# Tails that are measured beside the first one, in this format.
-TAILS_OF = ("tflite", "float32", ("labels-fast", "probabilities", "logits", "mediapipe"))
+from ..export.tails import TAILS
+
+WITH_TAILS = ("tflite", "float32")  # the file whose other tails are measured where they are asked for
 
 
-def ledger(pattern, output, *, data_dir=None, threads=2, table=None, as_json=False):
+def ledger(pattern, output, *, tails=False, data_dir=None, threads=2, table=None, as_json=False):
     """Walk the zoo, write the files, and write what was found to results.csv.
 
     Without a data folder nothing is evaluated, mixed precision is left out, and the table stays as it is.
@@ -20,6 +21,7 @@ def ledger(pattern, output, *, data_dir=None, threads=2, table=None, as_json=Fal
     Args:
         pattern: of the names of entries, as in a shell.
         output: folder of the files and the report.
+        tails: measure every tail of the float32 .tflite, not the first one alone.
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
         threads: processor threads of the timing and the evaluation.
         table: results.csv to write to, or None for that of the zoo.
@@ -47,8 +49,9 @@ def ledger(pattern, output, *, data_dir=None, threads=2, table=None, as_json=Fal
     for recipe in recipes:
         measure = _Measure(recipe, output, data_dir, threads, table, measured)
         for format, precision in artifacts(recipe):
-            tails = ("labels", *(TAILS_OF[2] if (format, precision) == TAILS_OF[:2] else ()))
-            for tail in tails if measured or precision != "mixed" else ():
+            if precision == "mixed" and not measured:
+                continue
+            for tail in TAILS if tails and (format, precision) == WITH_TAILS else ("labels",):
                 try:
                     facts = measure(format, precision, tail)
                 except Exception as error:  # one file that fails does not keep the others from being made
