@@ -138,15 +138,7 @@ def export(
         >>> report = export(model, "exports", metadata, format="onnx",
         ...                 images=scenes, images_source="my street")        # doctest: +SKIP
     """
-    if format not in FORMATS:
-        raise ValueError(f"format: expected one of {', '.join(FORMATS)}. Received: {format!r}")
-    if precision not in PRECISIONS[format]:
-        raise ValueError(
-            f"precision: expected one of {', '.join(PRECISIONS[format])} for {format}. Received: {precision!r}"
-        )
-    tails = [name for name, one in TAILS.items() if one.formats is None or format in one.formats]
-    if tail not in tails:
-        raise ValueError(f"tail: expected one of {', '.join(tails)} for {format}. Received: {tail!r}")
+    check_kind(format, precision, tail)
     check(model)
     _describes(metadata, model)
     check_images(images, model)
@@ -184,6 +176,25 @@ def export(
         os.replace(made, final)
     used = calibration_source if quantized else None
     return ExportReport(final, format, precision, tail, size, parity, images_source, used, kept)
+
+
+def check_kind(format, precision, tail):
+    """Raise ValueError unless a format has a precision and a tail.
+
+    Example:
+        >>> check_kind("onnx", "dynamic", "labels")
+        Traceback (most recent call last):
+        ValueError: precision: expected one of float32, float16, int8, mixed for onnx. Received: 'dynamic'
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)}. Received: {format!r}")
+    if precision not in PRECISIONS[format]:
+        raise ValueError(
+            f"precision: expected one of {', '.join(PRECISIONS[format])} for {format}. Received: {precision!r}"
+        )
+    tails = [name for name, one in TAILS.items() if one.formats is None or format in one.formats]
+    if tail not in tails:
+        raise ValueError(f"tail: expected one of {', '.join(tails)} for {format}. Received: {tail!r}")
 
 
 RANKING_IMAGES = 6  # of the calibration, which tell the layers apart

@@ -157,13 +157,20 @@ def mix(int8, path, ranking, drop, *, limit=MAX_DROP):
 
 
 def _labels(path, images):
-    """Label maps of a file that has no metadata yet, so that no ``Runner`` takes it."""
+    """Label maps of a file that has no metadata yet, so that no ``Runner`` takes it; by any tail."""
     if Path(path).suffix == ".onnx":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return np.concatenate([session.run(["labels"], {"image": image[None]})[0] for image in images])
-    from ai_edge_litert.interpreter import Interpreter
+        names = [output.name for output in session.get_outputs()]
+        wanted = "labels" if "labels" in names else names[0]
+        answers = [session.run([wanted], {"image": image[None]})[0] for image in images]
+    else:
+        from ai_edge_litert.interpreter import Interpreter
 
-    segment = Interpreter(str(path)).get_signature_runner("segment")
-    return np.concatenate([segment(image=image[None])["labels"] for image in images])
+        interpreter = Interpreter(str(path))
+        functions = interpreter.get_signature_list()
+        function = interpreter.get_signature_runner("segment" if "segment" in functions else next(iter(functions)))
+        answers = [next(iter(function(image=image[None]).values())) for image in images]
+    answers = np.concatenate(answers)                                      # (N, H, W), or (N, H, W, K)
+    return answers if answers.ndim == 3 else answers.argmax(-1)

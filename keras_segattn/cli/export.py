@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from ..export.contract import FORMATS, PRECISIONS
+from ..export.contract import FORMATS, PRECISIONS, check_kind
 from ..export.tails import TAILS
 from .report import write_report
 
@@ -42,8 +42,10 @@ def command(name, everything, format, precision, tail, output, tails, threads, d
     from .entry import export_entry
 
     recipe = zoo.info(name)
-    if precision not in PRECISIONS[format]:
-        raise click.UsageError(f"--precision {precision}: {format} has {', '.join(PRECISIONS[format])}")
+    try:
+        check_kind(format, precision, tail)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     report = export_entry(recipe, output, format=format, precision=precision, tail=tail, data_dir=data_dir)
     facts = write_report(output, name, report)
     click.echo(json.dumps(facts, indent=2) if as_json else summary(report))

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from keras_segattn.export import contract
-from keras_segattn.export.contract import FORMATS, PRECISIONS, export
+from keras_segattn.export.contract import FORMATS, PRECISIONS, LintError, export
 from keras_segattn.export.parity import LIMITS, ParityError
+from keras_segattn.export.runtime import Runner
 
 ARTIFACTS = [
     ("tflite", "float32", "small_float32.tflite"),
@@ -302,3 +303,48 @@ def test_metadata_of_another_model_are_refused(model, metadata, proof, tmp_path,
     facts = contract.replace(metadata, **change)
     with pytest.raises(ValueError, match=rf"metadata: expected .* \(64, 96, 5\). Received: {received}"):
         export(model, tmp_path, facts, format="onnx", **proof)
+
+
+# Rules and mixed precision
+
+
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+def test_a_file_with_more_operators_than_budgeted_is_refused(
+    model, bare, metadata, proof, converter_gives, tmp_path, format
+):
+    converter_gives(bare(format))
+    with pytest.raises(LintError, match=rf"small_float32.{format}: budget: The file has \d+ operators where 5 are"):
+        export(model, tmp_path, metadata, format=format, operators=5, **proof)
+    assert listing(tmp_path) == []
+
+
+def test_a_file_says_how_many_operators_it_may_have_and_which_layers_are_float(
+    model, bare, metadata, proof, converter_gives, tmp_path
+):
+    converter_gives(bare("onnx"))
+    report = export(model, tmp_path, metadata, format="onnx", operators=1000, **proof)
+    provenance = Runner(report.path).metadata.provenance
+    assert (provenance["operators"], provenance["float_layers"]) == (1000, [])
+    assert provenance["dataset"] == "none"  # what was there stays
+
+
+def test_mixed_precision_needs_to_know_what_a_file_loses(model, metadata, proof, tmp_path):
+    with pytest.raises(ValueError, match="drop: expected a function that measures a file, for mixed precision"):
+        export(model, tmp_path, metadata, format="tflite", precision="mixed", calibration=proof["images"], **proof)
+
+
+def test_mixed_precision_keeps_what_it_must_in_float_and_says_why(model, metadata, proof, tmp_path):
+    measured = []
+
+    def drop(runner):
+        measured.append(runner.labels(proof["images"][0]))
+        return 1.0 if len(measured) == 1 else 0.1  # plain int8 loses too much, one layer in float does
+
+    options = {"format": "tflite", "precision": "mixed", "calibration": proof["images"][:8], "drop": drop}
+    report = export(model, tmp_path, metadata, **options, **proof)
+    ((layer, reason),) = report.float_layers.items()
+    assert reason.startswith(f"alone in int8 it changes {layer}: ")
+    assert report.to_dict()["float_layers"] == {layer: reason}
+    assert Runner(report.path).metadata.provenance["float_layers"] == [layer]
+    assert len(measured) == 2 and all(labels.shape == (64, 96) for labels in measured)
+    assert listing(tmp_path) == ["small_mixed.tflite"]
