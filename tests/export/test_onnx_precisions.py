@@ -52,17 +52,17 @@ def test_a_float16_file_is_valid_and_takes_and_gives_what_the_float32_file_does(
     assert signature(half) == signature(float32)
 
 
-def test_a_float16_file_keeps_its_promise(float32, half, photographs):
+def test_float16_is_near_float32_even_with_random_weights(float32, half, photographs):
     labels, logits = answers(float32, photographs)
     half_labels, half_logits = answers(half, photographs)
-    worst, agreement = LIMITS["float16"]
-    assert 1e-6 < np.abs(half_logits - logits).max() / np.ptp(logits) < worst
-    assert (half_labels == labels).mean() >= agreement
+    assert 1e-6 < np.abs(half_logits - logits).max() / np.ptp(logits) < LIMITS["float16"][0]
+    assert (half_labels == labels).mean() > 0.995
 
 
 def test_float16_kernels_are_all_but_the_depthwise_ones_and_halve_the_file(float32, half):
     halved = [tensor.name for tensor in onnx.load(half).graph.initializer if tensor.data_type == TensorProto.FLOAT16]
-    assert len(halved) == 22  # the first and 13 pointwise ones of the encoder, fc6, fc7, 3 scores, 3 upsamplings
+    # The first and 13 pointwise ones of the encoder, fc6, fc7, 3 scores, and 2 for 3 upsamplings, two of them equal.
+    assert len(halved) == 21
     assert half.stat().st_size < 0.56 * float32.stat().st_size
 
 
@@ -93,7 +93,7 @@ def test_kernels_are_int8_for_each_output_channel(int8, tmp_path):
     constants = {tensor.name: tensor for tensor in graph.initializer}
     pairs = [(constants[node.input[0]], constants[node.input[1]]) for node in graph.node if node.input[0] in constants]
     kernels = [(kernel, scale) for kernel, scale in pairs if len(kernel.dims) == 4]
-    assert len(kernels) == 36  # 33 of Conv, 3 of ConvTranspose
+    assert len(kernels) == 35  # 33 of Conv, 2 for 3 of ConvTranspose, two of them equal
     assert all(kernel.data_type == TensorProto.INT8 for kernel, _ in kernels)
     assert all(len(scale.dims) == 1 and scale.dims[0] in kernel.dims for kernel, scale in kernels)
 

@@ -16,4 +16,5 @@ RECIPE = replace(
     start="fcn32s_mobilenet_camvid",
     epochs=12,
     learning_rate=5e-4,
+    operators={"tflite": 82, "onnx": 104},
 )

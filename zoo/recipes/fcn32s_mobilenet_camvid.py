@@ -18,4 +18,5 @@ RECIPE = Recipe(
     epochs=20,
     weight_decay=0.02,
     label_smoothing=0.05,
+    operators={"tflite": 76, "onnx": 101},
 )

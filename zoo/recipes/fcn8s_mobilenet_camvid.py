@@ -17,4 +17,5 @@ RECIPE = replace(
     crop=(352, 480),
     epochs=48,
     learning_rate=1e-3,
+    operators={"tflite": 88, "onnx": 107},
 )
