@@ -48,6 +48,7 @@ class ExportReport:
         images: which images it was compared on, in words.
         calibration: which images gave the ranges of int8, in words, or None.
         float_layers: what an int8 or mixed file leaves in float32: name of the layer -> why, in words.
+        drop: points of mean IoU that a mixed file lost where it was chosen, or None.
 
     Example:
         >>> parity = Parity(images=64, worst=0.0, mean=0.0, agreement=1.0)
@@ -64,6 +65,7 @@ class ExportReport:
     images: str
     calibration: str | None = None
     float_layers: dict = field(default_factory=dict)
+    drop: float | None = None
 
     def to_dict(self):
         """As plain data, for JSON.
@@ -85,6 +87,7 @@ class ExportReport:
             "images": self.images,
             "calibration": self.calibration,
             "float_layers": self.float_layers,
+            "drop": self.drop,
         }
 
 
@@ -153,7 +156,7 @@ def export(
     facts = replace(metadata, precision=precision, tail=tail, signatures=TAILS[tail].outputs)
     with tempfile.TemporaryDirectory(dir=output, prefix=".unproven-") as folder:
         made = Path(folder) / final.name
-        kept = dict.fromkeys(float_layers if precision == "int8" else (), "asked for")
+        kept, lost = dict.fromkeys(float_layers if precision == "int8" else (), "asked for"), None
         convert(
             model,
             made,
@@ -164,7 +167,7 @@ def export(
             float_layers=tuple(kept),
         )
         if precision == "mixed":
-            kept = _mix(made, calibration, facts, drop)
+            kept, lost = _mix(made, calibration, facts, drop)
         promised = {"operators": operators, "float_layers": list(kept)}
         facts = replace(facts, provenance={**facts.provenance, **promised})
         attach(made, facts)
@@ -175,7 +178,7 @@ def export(
             os.replace(final, Path(folder) / "before")
         os.replace(made, final)
     used = calibration_source if quantized else None
-    return ExportReport(final, format, precision, tail, size, parity, images_source, used, kept)
+    return ExportReport(final, format, precision, tail, size, parity, images_source, used, kept, lost)
 
 
 def check_kind(format, precision, tail):
@@ -201,7 +204,7 @@ RANKING_IMAGES = 6  # of the calibration, which tell the layers apart
 
 
 def _mix(path, calibration, metadata, drop):
-    """Make a float32 file mixed, in its place. Returns the layers that stay float32, each with the reason."""
+    """Make a float32 file mixed, in its place: the layers that stay float32, with the reasons, and what it loses."""
     if path.suffix == ".onnx":
         from .onnx_quantize import Int8Onnx
 
@@ -220,7 +223,7 @@ def _mix(path, calibration, metadata, drop):
         return drop(Runner(measured))
 
     mixed = culprits.mix(int8, path, ranking, lost)
-    return {culprit.layer: f"alone in int8 it changes {culprit}" for culprit in mixed.kept}
+    return {culprit.layer: f"alone in int8 it changes {culprit}" for culprit in mixed.kept}, mixed.drop
 
 
 def _hold_to_rules(path, float_layers, operators):

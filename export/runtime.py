@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from .metadata import KEY, Metadata, read_archive
-from .tiling import OVERLAP, tiled_scores
+from .tails import softmax
+from .tiling import OVERLAP, tiled_labels
 
 
 class RunnerError(ValueError):
@@ -187,8 +188,7 @@ class Runner:
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype != np.uint8:
             raise RunnerError(f"image: expected uint8 (H, W, 3). Received: {image.dtype} {image.shape}")
         values = self.logits if "logits" in self.signatures else self.probabilities
-        bands = tiled_scores(values, image, self.metadata.image_size, overlap=overlap)
-        return np.concatenate([band.argmax(-1).astype("uint8") for band in bands])
+        return tiled_labels(values, image, self.metadata.image_size, overlap=overlap)
 
     def _answer(self, image, wanted, *sources):
         """An output for one image, or what makes it."""
@@ -204,12 +204,7 @@ class Runner:
         raise RunnerError(f"{self.path.name}: expected a file that serves {wanted}. Its outputs: {', '.join(served)}")
 
 
-def _softmax(logits):
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
-_DERIVED = {"labels": lambda values: values.argmax(-1).astype("uint8"), "probabilities": _softmax}
+_DERIVED = {"labels": lambda values: values.argmax(-1).astype("uint8"), "probabilities": softmax}
 
 
 class _LiteRT:

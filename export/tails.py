@@ -59,8 +59,7 @@ class Answers:
             >>> Answers(np.zeros((1, 1, 1, 4), "float32")).probabilities().tolist()
             [[[[0.25, 0.25, 0.25, 0.25]]]]
         """
-        powers = np.exp(self.logits - self.logits.max(-1, keepdims=True))
-        return powers / powers.sum(-1, keepdims=True)
+        return softmax(self.logits)
 
     def labels_fast(self):
         """The class of every score, each repeated over the pixels that it stands for, uint8 (B, H, W).
@@ -74,6 +73,17 @@ class Answers:
         factor = -(-height // self.scores.shape[1])
         labels = self.scores.argmax(-1).astype("uint8").repeat(factor, axis=1).repeat(factor, axis=2)
         return labels[:, :height, :width]
+
+
+def softmax(logits):
+    """Probabilities of unnormalised scores, over the last axis.
+
+    Example:
+        >>> softmax(np.log(np.array([1.0, 3.0]))).round(2).tolist()
+        [0.25, 0.75]
+    """
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
 
 
 _BOTH = {"segment": ("labels",), "logits": ("logits",)}

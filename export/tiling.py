@@ -54,6 +54,22 @@ def tiled_scores(scores, image, tile, *, overlap):
         open_rows = strip[after - top :]
 
 
+def tiled_labels(scores, image, tile, *, overlap=OVERLAP):
+    """The class of every pixel of an image of any size; arguments as ``tiled_scores``.
+
+    Returns:
+        uint8 (H, W).
+
+    Example:
+        >>> image = np.eye(3, dtype="uint8")[np.arange(70 * 90).reshape(70, 90) % 3]
+        >>> labels = tiled_labels(lambda tile: tile.astype("float32"), image, (64, 64), overlap=16)
+        >>> bool((labels == image.argmax(-1)).all())
+        True
+    """
+    bands = tiled_scores(scores, image, tile, overlap=overlap)
+    return np.concatenate([band.argmax(-1).astype("uint8") for band in bands])
+
+
 def _starts(size, length, overlap):
     """Where tiles begin along one axis: evenly, at multiples of ``STRIDE``, the last at the end of the image."""
     last = max(0, -(-(size - length) // STRIDE))                    # in strides

@@ -105,10 +105,9 @@ def _entry(name):
 def _labels_tiled(model, image):
     import numpy as np
 
-    from ..export.tiling import OVERLAP, tiled_scores
+    from ..export.tiling import tiled_labels
 
     def scores(tile):
         return np.asarray(model.predict_on_batch(tile[None].astype("float32")))[0]
 
-    bands = tiled_scores(scores, image, model.input_shape[1:3], overlap=OVERLAP)
-    return np.concatenate([band.argmax(-1).astype("uint8") for band in bands])
+    return tiled_labels(scores, image, model.input_shape[1:3])

@@ -71,6 +71,7 @@ def test_an_exported_file_is_in_its_place_and_its_report_says_how_far_it_is(expo
         "images": "photographs",
         "calibration": "the same photographs" if precision == "int8" else None,
         "float_layers": {},
+        "drop": None,
     }
     assert not [left for left in listing(report.path.parent) if left.startswith(".unproven")]
 
@@ -344,7 +345,7 @@ def test_mixed_precision_keeps_what_it_must_in_float_and_says_why(model, metadat
     report = export(model, tmp_path, metadata, **options, **proof)
     ((layer, reason),) = report.float_layers.items()
     assert reason.startswith(f"alone in int8 it changes {layer}: ")
-    assert report.to_dict()["float_layers"] == {layer: reason}
+    assert (report.to_dict()["float_layers"], report.drop) == ({layer: reason}, 0.1)
     assert Runner(report.path).metadata.provenance["float_layers"] == [layer]
     assert len(measured) == 2 and all(labels.shape == (64, 96) for labels in measured)
     assert listing(tmp_path) == ["small_mixed.tflite"]
