@@ -117,6 +117,20 @@ def test_a_layer_in_float_takes_its_activation_along(int8, tmp_path):
     assert kinds(but_one)["Clip"] == kinds(everything)["Clip"] + 1
 
 
+def test_onnxruntime_leaves_a_float_layer_between_int8_ones_float(int8, tmp_path):
+    def loaded(*float_layers):
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+        int8.write(tmp_path / "mixed.onnx", float_layers)
+        onnxruntime.InferenceSession(tmp_path / "mixed.onnx", options, providers=["CPUExecutionProvider"])
+        return kinds(tmp_path / "loaded.onnx")
+
+    everything = loaded()["QLinearConv"]
+    assert everything == 27  # it computes those beside a branch, as the three scores, in float
+    assert loaded("conv_dw_3", "conv_pw_9")["QLinearConv"] == everything - 2
+
+
 def test_the_layers_have_the_names_of_keras(int8):
     assert {"rescale", "conv1", "conv_dw_1", "conv_pw_13", "fc6", "fc7", "score_8", "fuse_8"} <= set(int8.layers)
     assert not {"conv1_relu", "conv1_bn", "fcn8s", "encoder"} & set(int8.layers)
