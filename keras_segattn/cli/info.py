@@ -17,7 +17,7 @@ def command(name, as_json):
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
-    measured = [row for row in results.newest(results.read()) if row["entry"] == name]
+    measured = [row for row in results.read() if row["entry"] == name]
     if as_json:
         facts = {
             "name": name,
@@ -33,7 +33,6 @@ def command(name, as_json):
         click.echo(f"{key:<16} {value}")
     click.echo(f"{'classes':<16} {', '.join(dataset.classes)}\n{'terms':<16} {dataset.terms}")
     for row in measured:
-        click.echo(
-            f"{row['metric']:<16} {float(row['value']):.2f}  {row['format']} {row['precision']}, "
-            f"{row['images']} images of {row['split']}"
-        )
+        if (row["metric"], row["split"]) == ("mean_iou", "test"):
+            file = f"{row['format']} {row['precision']} {row['tail']}".rstrip()
+            click.echo(f"{'test mean_iou':<16} {float(row['value']):.2f}  {file}")

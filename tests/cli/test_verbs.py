@@ -30,6 +30,14 @@ def test_info_tells_recipe_classes_and_terms(segattn):
     assert "CC BY-NC" in facts["terms"]
 
 
+def test_info_in_words_gives_a_line_to_the_score_of_each_file(segattn):
+    code, out, _ = segattn("info", NAME)
+    scores = [line.split() for line in out.splitlines() if line.startswith("test mean_iou")]
+    assert code == 0
+    assert ["keras", "float32"] in [line[3:] for line in scores]
+    assert ["tflite", "int8", "labels"] in [line[3:] for line in scores]
+
+
 def test_download_prints_a_file_that_is_there(segattn):
     code, out, _ = segattn("download", NAME, "--json")
     assert code == 0
