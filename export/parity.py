@@ -135,13 +135,13 @@ def _expectations(model, tail):
     import keras
 
     chosen = TAILS[tail]
-    outputs = {"logits": model.outputs[0]}
+    network = model  # itself: another model over its layers would be traced anew at each export, and kept
     if tail == "labels-fast":
-        outputs["scores"] = before_upsampling(model)[0].outputs[0]
-    network = keras.Model(model.inputs, outputs)
+        network = keras.Model(model.inputs, [model.outputs[0], before_upsampling(model)[0].outputs[0]])
 
     def expected(image):
-        answers = Answers(**network.predict_on_batch(image[None].astype("float32")))
+        answer = network.predict_on_batch(image[None].astype("float32"))
+        answers = Answers(*answer) if tail == "labels-fast" else Answers(np.asarray(answer))
         values = answers.logits if chosen.values == "logits" else answers.probabilities()
         return chosen.labels(answers)[0], values[0]
 

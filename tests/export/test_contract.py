@@ -1,6 +1,7 @@
 """A file is written when it is proven, and otherwise nothing is."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -304,6 +305,21 @@ def test_metadata_of_another_model_are_refused(model, metadata, proof, tmp_path,
     facts = contract.replace(metadata, **change)
     with pytest.raises(ValueError, match=rf"metadata: expected .* \(64, 96, 5\). Received: {received}"):
         export(model, tmp_path, facts, format="onnx", **proof)
+
+
+def test_many_exports_in_a_row_hold_no_more_memory(model, bare, metadata, proof, converter_gives, tmp_path):
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("memory is read from /proc")
+    converter_gives(bare("onnx"))
+
+    def megabytes_after(count):
+        for _ in range(count):
+            export(model, tmp_path, metadata, format="onnx", **proof)
+        with open("/proc/self/statm") as pages:
+            return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    before = megabytes_after(3)
+    assert megabytes_after(10) < before + 25  # a model that is traced anew and kept makes 5 each time
 
 
 # Rules and mixed precision
