@@ -8,9 +8,13 @@ from pathlib import Path
 
 import click
 
-FORMATS = (
-    *("saved_model", "tflite-float32", "tflite-float16", "tflite-dynamic", "tflite-int8", "tflite-mixed"),
-    *("onnx", "onnx-float16", "onnx-int8", "onnx-mixed"),
+from ..export.contract import PRECISIONS
+
+# "onnx" and "saved_model" are float32; of TFLite every precision is named.
+FORMATS = tuple(
+    format if precision == "float32" and format != "tflite" else f"{format}-{precision}"
+    for format, precisions in PRECISIONS.items()
+    for precision in precisions
 )
 
 
