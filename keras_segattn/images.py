@@ -21,9 +21,11 @@ __all__ = [
     "class_shares",
     "colorize",
     "fit",
+    "from_channels",
     "overlay",
     "read_image",
     "restore",
+    "to_channels",
     "write_image",
     "write_mask",
 ]
@@ -131,6 +133,55 @@ def restore(label_map, height, width):
                [0, 0, 7, 7]], dtype=uint8)
     """
     return _resize(_checked_label_map(label_map), height, width, Image.Resampling.NEAREST)
+
+
+def to_channels(image, channels):
+    """Take from a photograph the channels that a model sees.
+
+    Args:
+        image: ``uint8`` array ``(H, W, 3)``.
+        channels: 1 for its luminance, 2 for red and green, 3 for all.
+
+    Returns:
+        A ``uint8`` array ``(H, W, channels)``.
+
+    Raises:
+        ValueError: ``image`` has another shape or dtype, or ``channels`` is none of these.
+
+    Example:
+        >>> to_channels(np.full((1, 1, 3), 7, "uint8"), 1)
+        array([[[7]]], dtype=uint8)
+    """
+    image = _checked_image(image)
+    if channels == 1:
+        return np.array(Image.fromarray(image).convert("L"))[..., None]
+    if channels not in (2, 3):
+        raise ValueError(f"channels must be 1, 2 or 3. Received: {channels!r}")
+    return image[..., :channels]
+
+
+def from_channels(image):
+    """Show what a model sees as a picture: the other way round of ``to_channels``.
+
+    Args:
+        image: ``uint8`` array ``(H, W, C)``, C in 1..3.
+
+    Returns:
+        A ``uint8`` array ``(H, W, 3)``: grey for one channel, red and green for two.
+
+    Raises:
+        ValueError: ``image`` has another shape or dtype.
+
+    Example:
+        >>> from_channels(np.array([[[200, 100]]], "uint8"))
+        array([[[200, 100,   0]]], dtype=uint8)
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 2, 3):
+        raise ValueError(f"image must be uint8 of shape (H, W, 1..3). Received: {image.dtype} {image.shape}")
+    if image.shape[2] == 1:
+        return image.repeat(3, axis=2)
+    return np.pad(image, ((0, 0), (0, 0), (0, 3 - image.shape[2])))
 
 
 def colorize(label_map, palette):

@@ -91,14 +91,16 @@ def download(name, progress=False):
 
 
 def load(name, weights=True, num_classes=None, image_size=None):
-    """An entry as a plain ``keras.Model``: ``image`` (B, H, W, 3), RGB 0..255 -> ``logits`` (B, H, W, K).
+    """An entry as a plain ``keras.Model``: ``image`` (B, H, W, C), 0..255 -> ``logits``.
+
+    The logits are (B, H, W, K) for segmentation, a class for every pixel, and (B, K) for recognition.
 
     Args:
         name: name of an entry.
         weights: True for the pretrained weights, False for random ones.
         num_classes: another K than the entry's own: everything is kept but the score layers, which start
             anew. The way to fine-tune on classes of your own.
-        image_size: another (H, W), each >= 32, or (None, None) for any; the default is the entry's own.
+        image_size: another (H, W), or for segmentation (None, None) for any; the default is the entry's own.
 
     Returns:
         keras.Model, not compiled.
@@ -116,13 +118,14 @@ def load(name, weights=True, num_classes=None, image_size=None):
 
     recipe = info(name)
     size = tuple(recipe.image_size if image_size is None else image_size)
-    own_classes = len(data.DATASETS[recipe.dataset].classes)
-    model = BUILDERS[recipe.model]((*size, 3), num_classes or own_classes, **recipe.arguments)
+    dataset = data.DATASETS[recipe.dataset]
+    shape, own_classes = (*size, dataset.channels), len(dataset.classes)
+    model = BUILDERS[recipe.model](shape, num_classes or own_classes, **recipe.arguments)
     if not weights:
         return model
     pretrained = model
     if num_classes not in (None, own_classes):
-        pretrained = BUILDERS[recipe.model]((*size, 3), own_classes, **recipe.arguments)
+        pretrained = BUILDERS[recipe.model](shape, own_classes, **recipe.arguments)
     load_weights(pretrained, download(name))
     if pretrained is not model:
         transfer_weights(pretrained, model)

@@ -7,18 +7,20 @@ from ..scores import confusion_matrix, scores
 
 
 def evaluate(labels, examples, dataset, *, image_size):
-    """Scores of a segmenter, against the labels at their own resolution.
+    """Scores of a model, against the labels.
 
-    One confusion matrix is summed over all examples, void left out; the mean IoU is over its classes.
+    Segmentation is scored at the labels' own resolution: one confusion matrix is summed over all examples, void left
+    out, and the mean IoU is over its classes. Recognition is scored by the share of images of which it is wrong.
 
     Args:
-        labels: function, uint8 (H, W, 3) of ``image_size`` -> label map (H, W).
+        labels: function, uint8 (H, W, C) of ``image_size`` -> label map (H, W), or one label for recognition.
         examples: iterable of dict with ``image`` and ``label``, see ``data.builder.open_split``.
         dataset: ``Dataset``.
-        image_size: (H, W) that the segmenter takes; images of another size are resized, and its answer back.
+        image_size: (H, W) that the model takes; photographs of another size are resized, and label maps back.
 
     Returns:
-        dict: ``mean_iou``, ``pixel_accuracy`` and ``iou_<class>``, in points of 100.
+        dict, in points of 100: ``mean_iou``, ``pixel_accuracy`` and ``iou_<class>`` of segmentation, ``error`` and
+        ``error_<class>`` of recognition.
 
     Example:
         >>> from keras_segattn.zoo.data import DATASETS
@@ -29,6 +31,10 @@ def evaluate(labels, examples, dataset, *, image_size):
         100.0
     """
 
+    return _EVALUATIONS[dataset.task](labels, examples, dataset, image_size)
+
+
+def _evaluate_segmentation(labels, examples, dataset, image_size):
     def answer(example):
         found = labels(fit(example["image"], *image_size))
         return restore(np.asarray(found, "uint8"), *example["label"].shape)
@@ -43,14 +49,28 @@ def evaluate(labels, examples, dataset, *, image_size):
     return {"mean_iou": 100 * found["mean_iou"], "pixel_accuracy": 100 * found["pixel_accuracy"], **by_class}
 
 
+def _evaluate_recognition(labels, examples, dataset, image_size):
+    answers = np.array([(int(example["label"]), int(labels(example["image"]))) for example in examples])
+    truth, found = answers.T                                               # (N,) each
+    wrong = {
+        f"error_{name}": 100 * float((found[truth == index] != index).mean())
+        for index, name in enumerate(dataset.classes)
+        if (truth == index).any()
+    }
+    return {"error": 100 * float((found != truth).mean()), **wrong}
+
+
+_EVALUATIONS = {"segmentation": _evaluate_segmentation, "recognition": _evaluate_recognition}
+
+
 def labels_of(model):
-    """The label map of one image, through a Keras model.
+    """The label or label map of one image, through a Keras model.
 
     Args:
-        model: keras.Model, ``image`` (B, H, W, 3), 0..255 -> ``logits`` (B, H, W, K), K <= 256.
+        model: keras.Model, ``image`` (B, H, W, C), 0..255 -> ``logits`` (B, H, W, K) or (B, K), K <= 256.
 
     Returns:
-        function: uint8 (H, W, 3) -> uint8 (H, W).
+        function: uint8 (H, W, C) -> uint8 (H, W) or ().
 
     Example:
         >>> from keras_segattn.models import fcn32s

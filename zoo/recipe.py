@@ -14,13 +14,13 @@ class Recipe:
         dataset: key of ``zoo.data.DATASETS``.
         image_size: (H, W) that the entry is loaded, evaluated and exported with.
         start: entry whose weights training starts from, by layer name; None starts from ImageNet.
-        crop: (h, w) of the training views.
-        scale: (low, high) magnification of the training views.
-        colour: strength of the colour changes, 0..1.
+        crop: of photographs, (h, w) of the training views; images that are drawn anew need none.
+        scale: (low, high) magnification of those views.
+        colour: strength of their colour changes, 0..1.
         batch_size: views in a step.
         epochs: passes over the training split.
         learning_rate: peak rate of AdamW, after the warm-up and before the cosine decay to 0.
-        encoder_rate: the encoder learns at this share of the learning rate.
+        encoder_rate: an encoder learns at this share of the learning rate.
         weight_decay: of AdamW.
         warmup_steps: steps of linear warm-up.
         averaging: momentum of the exponential average of the weights, which is what is evaluated.
@@ -48,7 +48,7 @@ class Recipe:
     dataset: str
     image_size: tuple
     start: str | None = None
-    crop: tuple
+    crop: tuple | None = None
     scale: tuple = (0.75, 2.0)
     colour: float = 0.4
     batch_size: int = 4
@@ -72,5 +72,5 @@ class Recipe:
                 raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")
         for name in ("image_size", "crop"):
             value = getattr(self, name)
-            if len(value) != 2 or min(value) < 32:
-                raise ValueError(f"{name}: expected (height, width), each >= 32. Received: {value!r}")
+            if value is not None and (len(value) != 2 or min(value) < 1):
+                raise ValueError(f"{name}: expected (height, width), each >= 1. Received: {value!r}")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 TABLE = Path(__file__).with_name("results.csv")
 FIELDS = ("entry", "format", "precision", "tail", "metric", "value", "split", "images", "seed", "commit")
-_KEY = ("entry", "format", "precision", "tail", "metric", "split")
+_KEY = ("entry", "format", "precision", "tail", "metric", "split", "seed")
 
 
-def rows(values, *, entry, format, precision, tail="", split="", images=""):
+def rows(values, *, entry, format, precision, tail="", split="", images="", seed=None):
     """Rows of the table for the values of one evaluation.
 
     Args:
@@ -21,6 +21,7 @@ def rows(values, *, entry, format, precision, tail="", split="", images=""):
         tail: what a file answers with; "" for the Keras model.
         split: official split, "proof" for the images that a file was proven on, "" for what needs no images.
         images: how many those are.
+        seed: of the training; None for that of the entry's recipe.
 
     Returns:
         list of dict with the keys ``FIELDS``.
@@ -32,7 +33,8 @@ def rows(values, *, entry, format, precision, tail="", split="", images=""):
     """
     from .recipes import RECIPES
 
-    seed = RECIPES[entry].seed if entry in RECIPES else ""
+    if seed is None:
+        seed = RECIPES[entry].seed if entry in RECIPES else ""
     commit = _commit()
     return [
         {

@@ -1,8 +1,10 @@
 """The training loop, the only one: epochs that can be stopped anywhere and taken up again."""
 
 import csv
+import json
 import os
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -11,7 +13,7 @@ import numpy as np
 from ..class_weights import class_weights_from_frequency
 from ..losses import CrossEntropy
 from ..models import BUILDERS, load_weights, transfer_weights
-from .data import DATASETS, DataError, data_folder
+from .data import DATASETS, TASKS, DataError, data_folder
 from .data.builder import open_split
 from .data.pipeline import training_batches
 from .evaluate import evaluate, labels_of
@@ -61,14 +63,14 @@ class TwoRateAdamW(keras.optimizers.AdamW):
 
 
 def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
-    """Train an entry and keep its best weights by validation mean IoU.
+    """Train an entry and keep its best weights by the score of the validation split.
 
     Every epoch ends with a checkpoint (model, optimizer, averages), written whole or not at all, and draws
     its random numbers anew; a training that was killed and resumed follows the curve of one that was not.
 
     Args:
         recipe: ``Recipe``.
-        output: folder of this run: ``checkpoint-0007.weights.h5``, ``log.csv``, ``best.weights.h5``.
+        output: folder of this run: ``recipe.json``, ``checkpoint-0007.weights.h5``, ``log.csv``, ``best.weights.h5``.
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
         resume: take up the run in ``output`` where it stopped; otherwise the folder must hold none.
         start_weights: weights file of the entry ``recipe.start``, or None to look it up in the zoo.
@@ -90,15 +92,16 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
         raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
     examples, validation = (open_split(dataset, split, folder) for split in ("train", "val"))
     output.mkdir(parents=True, exist_ok=True)
+    (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
 
     keras.utils.set_random_seed(recipe.seed)
     previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(training_policy())
     try:
-        model = _start(recipe, len(dataset.classes), folder, start_weights)
+        model = _start(recipe, dataset, folder, start_weights)
         _compile(model, recipe, examples, dataset)
         done = _restore(model, output)
-        log = _Log(output / "log.csv", keep=done)
+        log = _Log(output / "log.csv", TASKS[dataset.task], keep=done)
         for epoch in range(done, recipe.epochs):
             batches = training_batches(examples, recipe, dataset.ignore_label, epoch)
             _reseed(model, recipe.seed * 10_000 + epoch)
@@ -111,9 +114,7 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
             )
             row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
             if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
-                row["val_mean_iou"] = _validate(
-                    model, validation, dataset, recipe.image_size, output, best=log.best()
-                )
+                row[log.score] = _validate(model, validation, dataset, recipe.image_size, output, log)
             log.append(row)
             _save(model, output, epoch + 1)
     finally:
@@ -137,14 +138,15 @@ def training_policy():
     return "mixed_bfloat16" if gpu else "float32"
 
 
-def _start(recipe, num_classes, folder, start_weights):
-    """The model before its first step: ImageNet's encoder, or the entry that this one continues."""
+def _start(recipe, dataset, folder, start_weights):
+    """The model before its first step: random, ImageNet's encoder, or the entry that this one continues."""
     arguments = dict(recipe.arguments)
-    if recipe.start is None:
+    size = recipe.image_size if dataset.task == "recognition" else (None, None)
+    if recipe.start is None and "encoder" in arguments:
         local = folder / "weights_mobilenet_v1_0.75_224" / "mobilenet_v1_0.75_224_imagenet.npz"
-        use_local = arguments.get("encoder", "mobilenet_0.75") == "mobilenet_0.75" and local.is_file()
+        use_local = arguments["encoder"] == "mobilenet_0.75" and local.is_file()
         arguments["encoder_weights"] = local if use_local else "imagenet"
-    model = BUILDERS[recipe.model]((None, None, 3), num_classes, **arguments)
+    model = BUILDERS[recipe.model]((*size, dataset.channels), len(dataset.classes), **arguments)
     if recipe.start is not None:
         from . import load
 
@@ -158,17 +160,14 @@ def _start(recipe, num_classes, folder, start_weights):
 
 
 def _compile(model, recipe, examples, dataset):
-    num_classes = len(dataset.classes)
-    counts = sum(np.bincount(example["label"].ravel(), minlength=256)[:num_classes] for example in examples)
-    if not counts.any():
-        raise DataError(f"{dataset.title}: expected labelled pixels in the training split. Found none")
     steps = recipe.epochs * (len(examples) // recipe.batch_size)
     warmup = min(recipe.warmup_steps, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
+    encoder = [layer for layer in model.layers if layer.name == "encoder"]
     optimizer = TwoRateAdamW(
-        slow=[variable.path for variable in model.get_layer("encoder").trainable_variables],
+        slow=[variable.path for layer in encoder for variable in layer.trainable_variables],
         share=recipe.encoder_rate,
         learning_rate=schedule,
         weight_decay=recipe.weight_decay,
@@ -178,10 +177,18 @@ def _compile(model, recipe, examples, dataset):
     optimizer.build(model.trainable_variables)
     loss = CrossEntropy(
         ignore_label=dataset.ignore_label,
-        class_weights=class_weights_from_frequency(counts / counts.sum()),
+        class_weights=_class_weights(examples, dataset) if dataset.task == "segmentation" else None,
         label_smoothing=recipe.label_smoothing,
     )
     model.compile(optimizer, loss)
+
+
+def _class_weights(examples, dataset):
+    num_classes = len(dataset.classes)
+    counts = sum(np.bincount(example["label"].ravel(), minlength=256)[:num_classes] for example in examples)
+    if not counts.any():
+        raise DataError(f"{dataset.title}: expected labelled pixels in the training split. Found none")
+    return class_weights_from_frequency(counts / counts.sum())
 
 
 def _reseed(model, seed):
@@ -191,13 +198,14 @@ def _reseed(model, seed):
         state.assign([seed, 1_000_000 * index])  # a counter, far from those of the other layers
 
 
-def _validate(model, validation, dataset, image_size, output, best):
-    """Mean IoU of the averaged weights, in points of 100; they are kept if they are the best so far."""
+def _validate(model, validation, dataset, image_size, output, log):
+    """The score of the averaged weights, in points of 100; they are kept if they are the best so far."""
     raw = model.get_weights()
     model.optimizer.use_averages()
-    value = evaluate(labels_of(model), validation, dataset, image_size=image_size)["mean_iou"]
-    print(f"validation mean IoU {value:.2f}", flush=True)
-    if value > best:
+    task = TASKS[dataset.task]
+    value = evaluate(labels_of(model), validation, dataset, image_size=image_size)[task.metric]
+    print(f"validation {task.title} {value:.2f}", flush=True)
+    if log.is_best(value):
         bare = keras.Model(model.inputs, model.outputs)  # the same layers without the optimizer
         _replace(output / "best.weights.h5", bare.save_weights)
     model.set_weights(raw)
@@ -241,24 +249,27 @@ def _replace(path, write):
 class _Log:
     """log.csv: one row an epoch; rows of epochs that a resume repeats are dropped."""
 
-    FIELDS = ("epoch", "loss", "val_mean_iou")
-
-    def __init__(self, path, keep):
-        self.path, self.rows = path, []
+    def __init__(self, path, task, keep):
+        self.path, self.task, self.rows = path, task, []
+        self.score = f"val_{task.metric}"
         if path.is_file():
             with path.open(newline="") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= keep]
 
     def append(self, row):
-        self.rows.append({name: row.get(name, "") for name in self.FIELDS})
+        self.rows.append({name: row.get(name, "") for name in self._fields()})
         _replace(self.path, self._write)
 
-    def best(self):
-        return max((float(row["val_mean_iou"]) for row in self.rows if row["val_mean_iou"] != ""), default=-1.0)
+    def is_best(self, value):
+        sign = self.task.direction
+        return all(sign * value > sign * float(row[self.score]) for row in self.rows if row[self.score] != "")
+
+    def _fields(self):
+        return ("epoch", "loss", self.score)
 
     def _write(self, path):
         with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.FIELDS)
+            writer = csv.DictWriter(file, self._fields())
             writer.writeheader()
             writer.writerows(self.rows)
 

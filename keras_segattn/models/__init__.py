@@ -6,21 +6,43 @@
 """
 
 from .encoders import ENCODERS
+from .recognition.spatial_transformer import (
+    attention,
+    cnn,
+    fully_connected,
+    st_cnn,
+    st_fully_connected,
+    transformers,
+)
 from .segmentation.fcn import fcn8s, fcn16s, fcn32s
 from .transfer import load_weights, transfer_weights
 from .upsampling import UPSAMPLING, convert_upsampling
 
 # Every builder by name: what a recipe may ask for.
-BUILDERS = {"fcn32s": fcn32s, "fcn16s": fcn16s, "fcn8s": fcn8s}
+BUILDERS = {
+    "fcn32s": fcn32s,
+    "fcn16s": fcn16s,
+    "fcn8s": fcn8s,
+    "fully_connected": fully_connected,
+    "cnn": cnn,
+    "st_fully_connected": st_fully_connected,
+    "st_cnn": st_cnn,
+}
 
 __all__ = [
     "BUILDERS",
     "ENCODERS",
     "UPSAMPLING",
+    "attention",
+    "cnn",
     "convert_upsampling",
     "fcn32s",
     "fcn16s",
     "fcn8s",
+    "fully_connected",
     "load_weights",
+    "st_cnn",
+    "st_fully_connected",
     "transfer_weights",
+    "transformers",
 ]

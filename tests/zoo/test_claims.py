@@ -42,7 +42,9 @@ def test_int8_loses_at_most_half_a_point():
 
 
 def test_every_result_is_of_a_whole_official_split():
-    assert {int(row["images"]) for row in results.read() if row["split"] == "test"} == {CAMVID.splits["test"]}
+    for row in results.read():
+        whole = DATASETS[zoo.info(row["entry"]).dataset].splits["test"]
+        assert row["split"] != "test" or int(row["images"]) == whole
 
 
 @needs_data

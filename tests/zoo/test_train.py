@@ -113,7 +113,7 @@ def test_a_training_that_is_killed_twice_and_resumed_is_the_one_that_was_not(who
 
 
 def test_a_training_leaves_one_checkpoint_the_best_weights_and_the_log(whole):
-    assert names(whole) == ["best.weights.h5", "checkpoint-0003.weights.h5", "log.csv"]
+    assert names(whole) == ["best.weights.h5", "checkpoint-0003.weights.h5", "log.csv", "recipe.json"]
     assert curve(whole)[0] == [1, 2, 3]
 
 

@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 from .camvid import CAMVID
-from .dataset import DataError, Dataset
+from .dataset import TASKS, DataError, Dataset
+from .mnist import MNISTS
 
-DATASETS = {dataset.name: dataset for dataset in (CAMVID,)}
+DATASETS = {dataset.name: dataset for dataset in (CAMVID, *MNISTS)}
 
-__all__ = ["DATASETS", "DataError", "Dataset", "data_folder"]
+__all__ = ["DATASETS", "TASKS", "DataError", "Dataset", "data_folder"]
 
 
 def data_folder(data_dir=None):

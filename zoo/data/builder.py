@@ -1,4 +1,4 @@
-"""The tensorflow-datasets builder of every segmentation data set, and its examples at random access."""
+"""The examples of a split at random access; of photographs by way of a tensorflow-datasets builder."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ def open_split(dataset, split, folder):
         folder: data folder, see ``Dataset.files``.
 
     Returns:
-        sequence of dict: ``key`` str, ``image`` uint8 (H, W, 3), ``label`` uint8 (H, W).
+        sequence of dict: ``key`` str, ``image`` uint8 (H, W, C), ``label`` uint8 (H, W), or () for recognition.
 
     Raises:
         DataError: if a file is missing, sizes differ, or a label value is out of range.
@@ -37,6 +37,8 @@ def open_split(dataset, split, folder):
     """
     if split not in dataset.splits:
         raise DataError(f"split: expected one of {', '.join(dataset.splits)}. Received: {split!r}")
+    if dataset.open is not None:
+        return dataset.open(dataset, folder, split)
     folder = Path(folder).resolve()
     stamp = hashlib.sha256()  # another folder, or other files in it, are another preparation
     for _, image, label in dataset.files(folder, split):

@@ -15,18 +15,47 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is asked of an image, and how the answer is scored.
+
+    Args:
+        metric: the score that is quoted, of those of ``zoo.evaluate``, in points of 100.
+        title: its name in prose.
+        direction: 1 if more of it is better, -1 if less is.
+
+    Example:
+        >>> TASKS["recognition"].metric
+        'error'
+    """
+
+    metric: str
+    title: str
+    direction: int
+
+
+TASKS = {
+    "segmentation": Task("mean_iou", "mIoU", 1),  # a class for every pixel
+    "recognition": Task("error", "error", -1),  # one class for the image
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """The facts of one segmentation data set.
+    """The facts of one data set.
 
     Args:
         name: key of ``DATASETS``, lower case.
         title: its name in prose.
+        task: key of ``TASKS``.
         classes: K class names, in the order of their indices.
-        palette: K colours (red, green, blue), 0..255.
+        palette: of segmentation, K colours (red, green, blue), 0..255.
         ignore_label: label value of pixels that count nothing, or None.
         image_size: (H, W) of its photographs.
+        channels: C of its images: 1 grey, 2 red and green, 3 red, green and blue.
         splits: number of images by official split.
-        files: function (folder, split) -> list of (key, image path, label path); raises DataError.
+        files: of photographs, function (folder, split) -> list of (key, image path, label path); raises DataError.
+        open: of images that are drawn instead, function (dataset, folder, split) -> their examples; see
+            ``builder.open_split``.
         terms: licence and terms of use of the data.
         source: where it comes from, and whom to cite.
 
@@ -38,11 +67,14 @@ class Dataset:
 
     name: str
     title: str
+    task: str = "segmentation"
     classes: tuple
-    palette: tuple
-    ignore_label: int | None
+    palette: tuple = ()
+    ignore_label: int | None = None
     image_size: tuple
+    channels: int = 3
     splits: dict
-    files: Callable
+    files: Callable | None = None
+    open: Callable | None = None
     terms: str
     source: str

@@ -1,12 +1,13 @@
 """Batches for training: shuffled, augmented, and the same again for the same seed and epoch."""
 
 import grain
+import numpy as np
 
 from .augment import random_view
 
 
 def training_batches(examples, recipe, ignore_label, epoch):
-    """One epoch of random views.
+    """One epoch: random views of photographs, or images that are drawn anew.
 
     Args:
         examples: sequence of ``open_split``.
@@ -16,7 +17,7 @@ def training_batches(examples, recipe, ignore_label, epoch):
             resume.
 
     Returns:
-        iterable of (image uint8 (B, h, w, 3), label uint8 (B, h, w)), without the incomplete last batch.
+        iterable of (image uint8 (B, h, w, C), label uint8 (B, h, w) or (B,)), without the incomplete last batch.
 
     Raises:
         ValueError: if there are fewer examples than one batch holds.
@@ -30,6 +31,10 @@ def training_batches(examples, recipe, ignore_label, epoch):
             f"batch_size: expected at most the {len(examples)} training images. Received: {recipe.batch_size}"
         )
 
+    seed = recipe.seed * 10_000 + epoch
+    if hasattr(examples, "draw"):
+        return _drawn_batches(examples, recipe.batch_size, seed)
+
     def view(example, rng):
         return random_view(
             example["image"],
@@ -41,7 +46,6 @@ def training_batches(examples, recipe, ignore_label, epoch):
             ignore_label=ignore_label,
         )
 
-    seed = recipe.seed * 10_000 + epoch
     return (
         grain.MapDataset.source(examples)
         .shuffle(seed=seed)
@@ -49,3 +53,13 @@ def training_batches(examples, recipe, ignore_label, epoch):
         .batch(recipe.batch_size, drop_remainder=True)
         .to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=8))
     )
+
+
+def _drawn_batches(examples, batch_size, seed):
+    order = np.random.default_rng(seed).permutation(len(examples))
+
+    def draw(step):
+        return examples.draw(order[step * batch_size : (step + 1) * batch_size], [seed, step])
+
+    steps = grain.MapDataset.range(len(examples) // batch_size)
+    return steps.map(draw).to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=8))

@@ -1,0 +1,1 @@
+"""Recognition: one class for an image."""
