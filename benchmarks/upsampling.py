@@ -27,13 +27,13 @@ SIZE, CHANNELS = 64, 64  # the layer alone: 64 channels, 64x64 -> 128x128
 
 def networks():
     """Name -> (served functions by kind, calibration images)."""
-    from keras_segattn.export.serving import functions, segmentation
+    from keras_segattn.export.serving import functions, of_images
 
     trained = zoo.load(NAME)
     whole = {kind: convert_upsampling(trained, kind) for kind in ("conv_transpose", "depth_to_space")}
     yield (
         NAME,
-        {kind: {"logits": segmentation(model)["logits"]} for kind, model in whole.items()},
+        {kind: {"logits": of_images(model)["logits"]} for kind, model in whole.items()},
         free_photographs(4, *trained.input_shape[1:3]),
     )
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from .metadata import attach
 from .parity import LIMITS, Parity, check_images, compare
 from .runtime import Runner
 from .serving import check
-from .tails import TAILS
+from .tails import TAILS, outputs, task_of
 
 # Suffix of the written file, or of the folder of a SavedModel, by format.
 FORMATS = {"saved_model": "_saved_model", "tflite": ".tflite", "onnx": ".onnx"}
@@ -48,7 +48,7 @@ class ExportReport:
         images: which images it was compared on, in words.
         calibration: which images gave the ranges of int8, in words, or None.
         float_layers: what an int8 or mixed file leaves in float32: name of the layer -> why, in words.
-        drop: points of mean IoU that a mixed file lost where it was chosen, or None.
+        drop: points of its score that a mixed file lost where it was chosen, or None.
 
     Example:
         >>> parity = Parity(images=64, worst=0.0, mean=0.0, agreement=1.0)
@@ -75,7 +75,7 @@ class ExportReport:
             1.0
         """
         worst, agreement = LIMITS[self.precision]
-        found = {name: getattr(self.parity, name) for name in ("images", "worst", "mean", "agreement")}
+        found = {name: getattr(self.parity, name) for name in ("images", "worst", "mean", "agreement", "looks")}
         return {
             "file": self.path.name,
             "format": self.format,
@@ -107,24 +107,24 @@ def export(
     drop=None,
     operators=None,
 ):
-    """Export a segmentation model, proven or not at all.
+    """Export a model of images, proven or not at all.
 
     The file is made and run beside its final place and moved there last. If anything fails, what was
     there before is still there, and nothing else.
 
     Args:
-        model: keras.Model, ``image`` (B, H, W, 3), RGB 0..255 -> ``logits`` (B, H, W, K); H and W known.
+        model: keras.Model, ``image`` (B, H, W, C), 0..255 -> ``logits`` (B, H, W, K) or (B, K); H and W known.
         output: folder to write into.
         metadata: ``Metadata`` of the model; its precision is set here.
         format: key of ``FORMATS``.
         precision: one of ``PRECISIONS`` of the format.
-        tail: key of ``tails.TAILS``: what ``segment`` answers with.
-        images: uint8 (N, H, W, 3), at least 64 real images to prove the file on.
+        tail: key of ``tails.TAILS``: what ``segment`` or ``classify`` answers with.
+        images: uint8 (N, H, W, C), at least 64 real images to prove the file on.
         images_source: where they come from, in words, for the report.
-        calibration: uint8 (M, H, W, 3), training images that int8 takes its ranges from.
+        calibration: uint8 (M, H, W, C), training images that int8 takes its ranges from.
         calibration_source: where those come from, in words.
         float_layers: names of the layers that int8 leaves in float32; mixed finds its own.
-        drop: for mixed, function: ``Runner`` -> points of mean IoU that its file loses against the model.
+        drop: for mixed, function: ``Runner`` -> points of its score that its file loses against the model.
         operators: how many operators the file may hold, in all of its functions; None for any number.
 
     Returns:
@@ -141,8 +141,8 @@ def export(
         >>> report = export(model, "exports", metadata, format="onnx",
         ...                 images=scenes, images_source="my street")        # doctest: +SKIP
     """
-    check_kind(format, precision, tail)
     check(model)
+    check_kind(format, precision, tail, task_of(model))
     _describes(metadata, model)
     check_images(images, model)
     quantized = precision in ("int8", "mixed")
@@ -153,7 +153,7 @@ def export(
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     final = output / file_name(metadata.name, format, precision, tail)
-    facts = replace(metadata, precision=precision, tail=tail, signatures=TAILS[tail].outputs)
+    facts = replace(metadata, precision=precision, tail=tail, signatures=outputs(model, tail))
     with tempfile.TemporaryDirectory(dir=output, prefix=".unproven-") as folder:
         made = Path(folder) / final.name
         kept, lost = dict.fromkeys(float_layers if precision == "int8" else (), "asked for"), None
@@ -181,8 +181,8 @@ def export(
     return ExportReport(final, format, precision, tail, size, parity, images_source, used, kept, lost)
 
 
-def check_kind(format, precision, tail):
-    """Raise ValueError unless a format has a precision and a tail.
+def check_kind(format, precision, tail, task="segmentation"):
+    """Raise ValueError unless a format has a precision and a tail, for a task.
 
     Example:
         >>> check_kind("onnx", "dynamic", "labels")
@@ -195,9 +195,11 @@ def check_kind(format, precision, tail):
         raise ValueError(
             f"precision: expected one of {', '.join(PRECISIONS[format])} for {format}. Received: {precision!r}"
         )
-    tails = [name for name, one in TAILS.items() if one.formats is None or format in one.formats]
+    tails = [
+        name for name, one in TAILS.items() if task in one.tasks and (one.formats is None or format in one.formats)
+    ]
     if tail not in tails:
-        raise ValueError(f"tail: expected one of {', '.join(tails)} for {format}. Received: {tail!r}")
+        raise ValueError(f"tail: expected one of {', '.join(tails)} for {format} and {task}. Received: {tail!r}")
 
 
 RANKING_IMAGES = 6  # of the calibration, which tell the layers apart
@@ -248,9 +250,8 @@ def file_name(name, format, precision="float32", tail="labels"):
 
 
 def _describes(metadata, model):
-    """Raise ValueError unless the metadata are of a model of this size and number of classes."""
-    said = (*metadata.image_size, len(metadata.classes))
-    if said != tuple(model.output_shape[1:]):
-        raise ValueError(
-            f"metadata: expected (H, W, K) of the model, {tuple(model.output_shape[1:])}. Received: {said}"
-        )
+    """Raise ValueError unless the metadata are of a model of this task, size and number of classes."""
+    said = (metadata.task, *metadata.image_size, metadata.channels, len(metadata.classes))
+    found = (task_of(model), *model.input_shape[1:], model.output_shape[-1])
+    if said != found:
+        raise ValueError(f"metadata: expected task, H, W, C and K of the model, {found}. Received: {said}")

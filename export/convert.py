@@ -36,9 +36,9 @@ def convert(
         path: file or folder to write.
         format: "saved_model", "tflite" or "onnx".
         precision: of the file's weights and arithmetic.
-        tail: of a segmentation model, see ``serving.segmentation``.
-        signatures: of any other model, see ``serving.functions``; None for a segmentation model.
-        calibration: uint8 (N, H, W, 3), for "int8".
+        tail: of a model of images, see ``serving.of_images``.
+        signatures: of any other model, see ``serving.functions``; None for a model of images.
+        calibration: uint8 (N, H, W, C), for "int8".
         float_layers: names of the layers that "int8" leaves in float32.
 
     Raises:
@@ -67,12 +67,12 @@ def _main(job_file):
     from .. import layers  # noqa: F401  (registers the layers that the model may hold)
     from .onnx import write_onnx
     from .saved_model import write_saved_model
-    from .serving import functions, segmentation
+    from .serving import functions, of_images
     from .tflite import write_tflite
 
     job = json.loads(Path(job_file).read_text())
     model = keras.saving.load_model(job["model"], compile=False)
-    served = functions(model, job["signatures"]) if job["signatures"] else segmentation(model, job["tail"])
+    served = functions(model, job["signatures"]) if job["signatures"] else of_images(model, job["tail"])
     precision = {"precision": job["precision"], "float_layers": job["float_layers"]}
     precision["calibration"] = np.load(job["calibration"]) if "calibration" in job else None
     if job["format"] == "saved_model":

@@ -170,7 +170,8 @@ def _labels(path, images):
 
         interpreter = Interpreter(str(path))
         functions = interpreter.get_signature_list()
-        function = interpreter.get_signature_runner("segment" if "segment" in functions else next(iter(functions)))
+        name = next((name for name, facts in functions.items() if "labels" in facts["outputs"]), next(iter(functions)))
+        function = interpreter.get_signature_runner(name)
         answers = [next(iter(function(image=image[None]).values())) for image in images]
     answers = np.concatenate(answers)                                      # (N, H, W), or (N, H, W, K)
-    return answers if answers.ndim == 3 else answers.argmax(-1)
+    return answers if answers.dtype == np.uint8 else answers.argmax(-1)

@@ -19,10 +19,12 @@ class Metadata:
 
     Args:
         name: entry or model; the file is called after it.
+        task: "segmentation", a class for every pixel, or "recognition", one class for the image.
         classes: K class names.
-        palette: K colours (red, green, blue), 0..255.
+        palette: of segmentation, K colours (red, green, blue), 0..255.
         ignore_label: label that counts nothing in the data it was trained on, or None.
         image_size: (H, W) of the input.
+        channels: C of the input: 1 grey, 2 red and green, 3 red, green and blue.
         precision: of the weights and the arithmetic.
         tail: key of ``tails.TAILS``: what the file answers with.
         signatures: functions of the file, name -> names of its outputs.
@@ -41,20 +43,22 @@ class Metadata:
     """
 
     name: str
+    task: str = "segmentation"
     classes: tuple
-    palette: tuple
+    palette: tuple = ()
     ignore_label: int | None = None
     image_size: tuple
+    channels: int = 3
     precision: str = "float32"
     tail: str = "labels"
     signatures: dict = field(default_factory=dict)
-    normalization: str = "none: RGB, uint8, 0..255; the normalisation is inside the graph"
+    normalization: str = "none: uint8, 0..255, a colour photograph as RGB; the normalisation is inside the graph"
     provenance: dict = field(default_factory=dict)
 
     def __post_init__(self):
         if not self.name or Path(self.name).name != self.name:
             raise ValueError(f"name: expected the name of a file, without folders. Received: {self.name!r}")
-        if len(self.classes) != len(self.palette):
+        if self.task == "segmentation" and len(self.classes) != len(self.palette):
             raise ValueError(
                 f"palette: expected a colour for each of the {len(self.classes)} classes. "
                 f"Received: {len(self.palette)}"

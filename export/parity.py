@@ -9,7 +9,7 @@ import numpy as np
 
 from .process import ProcessError, run_python
 from .runtime import Runner, RunnerError
-from .tails import TAILS, Answers, before_upsampling
+from .tails import TAILS, Answers, before_upsampling, outputs
 
 # Largest difference of a logit, as a share of the range of the model's logits (None: reported, not limited),
 # and least share of equal labels. Those of dynamic and int8 only keep out what is plainly broken.
@@ -42,7 +42,8 @@ class Parity:
         images: how many were compared.
         worst: largest difference of a logit, as a share of the range of the model's logits.
         mean: mean difference, likewise.
-        agreement: share of the pixels with the same label.
+        agreement: share of the pixels, or images, with the same label.
+        looks: largest difference of where a spatial transformer looks, as a share of its image; None without one.
         example: the image of the least agreement, and the label maps of the model and of the file for it.
 
     Example:
@@ -54,6 +55,7 @@ class Parity:
     worst: float
     mean: float
     agreement: float
+    looks: float | None = None
     example: tuple = field(default=(), compare=False, repr=False)
 
 
@@ -63,7 +65,7 @@ def compare(model, path, images, precision, tail="labels"):
     Args:
         model: keras.Model that the file was made of.
         path: .tflite file, .onnx file or SavedModel folder.
-        images: uint8 (N, H, W, 3), at least ``MIN_IMAGES`` different real images.
+        images: uint8 (N, H, W, C), at least ``MIN_IMAGES`` different real images.
         precision: key of ``LIMITS``.
         tail: key of ``tails.TAILS``: what the file answers with. Differences are those of its logits, or of its
             probabilities where it has no logits; labels are those that Keras gives by way of the same tail.
@@ -82,18 +84,26 @@ def compare(model, path, images, precision, tail="labels"):
     name = Path(path).name
     images = check_images(images, model)
     expected = _expectations(model, tail)
-    rows, example, least = [], (), 2.0
-    with closing(_answers(Path(path), images, tail)) as answers:
-        for image, (labels, values) in zip(images, answers, strict=True):
-            expected_labels, expected_values = expected(image)
+    rows, looks, example, least = [], [], (), 2.0
+    with closing(_answers(Path(path), images, tail, outputs(model, tail))) as answers:
+        for image, (labels, values, grids) in zip(images, answers, strict=True):
+            expected_labels, expected_values, expected_grids = expected(image)
             rows.append(_row(name, expected_labels, expected_values, labels, values))
+            looks += [_grid_difference(name, key, grid, grids.get(key)) for key, grid in expected_grids.items()]
             if rows[-1][2] < least:
                 least, example = rows[-1][2], (image, expected_labels, labels.astype("uint8"))
     worst, mean, equal, low, high, file_low, file_high = np.array(rows).T  # (N,) each
     scale = high.max() - low.min()
     if not scale > 0 or not file_high.max() > file_low.min():
         raise ParityError(f"{name}: expected logits that vary, of the model and of the file. They are constant")
-    parity = Parity(len(images), float(worst.max() / scale), float(mean.mean() / scale), float(equal.mean()), example)
+    parity = Parity(
+        images=len(images),
+        worst=float(worst.max() / scale),
+        mean=float(mean.mean() / scale),
+        agreement=float(equal.mean()),
+        looks=max(looks, default=None),
+        example=example,
+    )
     _hold(parity, precision, name)
     return parity
 
@@ -102,8 +112,8 @@ def check_images(images, model, *, name="images", at_least=MIN_IMAGES):
     """Raise ValueError unless there are enough real images of a model's size.
 
     Args:
-        images: uint8 (N, H, W, 3).
-        model: keras.Model, ``image`` (B, H, W, 3).
+        images: uint8 (N, H, W, C).
+        model: keras.Model, ``image`` (B, H, W, C).
         name: of the argument, for the message.
         at_least: how many have to differ from each other and to be more than a single colour.
 
@@ -117,10 +127,10 @@ def check_images(images, model, *, name="images", at_least=MIN_IMAGES):
         ValueError: images: expected at least 64 different ones. Received: 0 among 40
     """
     images = np.asarray(images)
-    height, width = model.input_shape[1:3]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (height, width, 3):
+    height, width, channels = model.input_shape[1:]
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (height, width, channels):
         raise ValueError(
-            f"{name}: expected uint8 (N, {height}, {width}, 3). Received: {images.dtype} {images.shape}"
+            f"{name}: expected uint8 (N, {height}, {width}, {channels}). Received: {images.dtype} {images.shape}"
         )
     different = len({image.tobytes() for image in images if image.min() < image.max()})
     if different < at_least:
@@ -131,19 +141,24 @@ def check_images(images, model, *, name="images", at_least=MIN_IMAGES):
 
 
 def _expectations(model, tail):
-    """Function: image -> (labels (H, W), values (H, W, K)) that a file of this tail has to give, by Keras."""
+    """Function: image -> labels (H, W), values (H, W, K) and grids that a file of this tail has to give, by Keras."""
     import keras
+
+    from ..models import attention, transformers
 
     chosen = TAILS[tail]
     network = model  # itself: another model over its layers would be traced anew at each export, and kept
     if tail == "labels-fast":
         network = keras.Model(model.inputs, [model.outputs[0], before_upsampling(model)[0].outputs[0]])
+    looks = attention(model) if transformers(model) else None
 
     def expected(image):
-        answer = network.predict_on_batch(image[None].astype("float32"))
+        image = image[None].astype("float32")
+        answer = network.predict_on_batch(image)
         answers = Answers(*answer) if tail == "labels-fast" else Answers(np.asarray(answer))
         values = answers.logits if chosen.values == "logits" else answers.probabilities()
-        return chosen.labels(answers)[0], values[0]
+        grids = looks.predict_on_batch(image) if looks else {}
+        return chosen.labels(answers)[0], values[0], {key: grid[0] for key, grid in grids.items()}
 
     return expected
 
@@ -163,8 +178,19 @@ def _row(name, expected_labels, expected, labels, values):
     return difference.max(), difference.mean(), (labels == expected_labels).mean(), *ranges
 
 
+def _grid_difference(name, key, expected, grid):
+    """Largest difference of the places of a grid, or of a transformation, as a share of the 2 that an image spans."""
+    if grid is None or grid.shape != expected.shape or not np.isfinite(grid).all():
+        raise ParityError(f"{name}: expected {key}, finite {expected.shape}. Received: {np.shape(grid)}")
+    return float(np.abs(grid - expected).max() / 2)
+
+
 def _hold(parity, precision, name):
     largest, least = LIMITS[precision]
+    if largest is not None and parity.looks is not None and not parity.looks <= largest:
+        raise ParityError(
+            f"{name}: transformers look elsewhere by {parity.looks:.2e} of the image, at most {largest:.0e} expected"
+        )
     if largest is not None and not parity.worst <= largest:
         raise ParityError(
             f"{name}: logits differ by {parity.worst:.2e} of their range, at most {largest:.0e} expected"
@@ -176,33 +202,33 @@ def _hold(parity, precision, name):
         )
 
 
-def _answers(path, images, tail):
-    """(labels, values) of the file, image by image."""
+def _answers(path, images, tail, served):
+    """labels, values and grids of the file, image by image."""
     values = TAILS[tail].values
     if path.is_dir():
-        yield from _saved_model_answers(path, images, tail)
+        yield from _saved_model_answers(path, images, values, served)
         return
     try:
         runner = Runner(path)
         for image in images:
-            yield runner.labels(image), getattr(runner, values)(image)
+            yield runner.labels(image), getattr(runner, values)(image), runner.attention(image)
     except RunnerError as error:
         raise ParityError(str(error)) from error
 
 
-def _saved_model_answers(path, images, tail):
+def _saved_model_answers(path, images, values, served):
     """A SavedModel runs in a fresh process, which has TensorFlow but not the code of this package."""
-    chosen = TAILS[tail]
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/images.npy", images)
         try:
-            run_python("-c", _RUN_SAVED_MODEL, str(path), folder, *chosen.outputs)
+            run_python("-c", _RUN_SAVED_MODEL, str(path), folder, *served)
         except ProcessError as error:
             raise ParityError(f"{path.name}: expected a SavedModel that runs. {error}") from error
         for index in range(len(images)):
             with np.load(f"{folder}/{index}.npz") as answer:
-                values = answer[chosen.values]
-                yield answer["labels"] if "labels" in answer else values.argmax(-1), values
+                scores = answer[values]
+                labels = answer["labels"] if "labels" in answer else scores.argmax(-1)
+                yield labels, scores, {key: answer[key] for key in served.get("attend", ())}
 
 
 _RUN_SAVED_MODEL = """

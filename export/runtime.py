@@ -29,7 +29,7 @@ class Runner:
         warm_up: answer one empty image first, so that the first photograph takes no longer than the next.
 
     Attributes:
-        metadata: ``Metadata`` of the file: classes, palette, image size, tail, provenance.
+        metadata: ``Metadata`` of the file: task, classes, palette, image size, tail, provenance.
         signatures: dict, name of a function of the file -> names of its outputs.
 
     Raises:
@@ -95,13 +95,14 @@ class Runner:
         return self._session.run(signature, inputs)
 
     def labels(self, image):
-        """The class of every pixel.
+        """The class of every pixel, or of the image for a file that recognises.
 
         Args:
-            image: uint8 (H, W, 3), RGB, of ``metadata.image_size``; ``images.fit`` brings any photograph there.
+            image: uint8 (H, W, C), of ``metadata.image_size`` and ``metadata.channels``; ``images.fit`` and
+                ``images.to_channels`` bring any photograph there.
 
         Returns:
-            uint8 (H, W).
+            uint8 (H, W), or () for recognition.
 
         Raises:
             RunnerError: if the image is of another shape or type.
@@ -113,10 +114,10 @@ class Runner:
         return self._answer(image, "labels", "logits", "probabilities")
 
     def logits(self, image):
-        """The unnormalised scores of every pixel; argument as ``labels``.
+        """The unnormalised scores; argument as ``labels``.
 
         Returns:
-            float32 (H, W, K).
+            float32 (H, W, K), or (K,) for recognition.
 
         Raises:
             RunnerError: if the image is of another shape or type, or the file does not serve logits.
@@ -128,10 +129,10 @@ class Runner:
         return self._answer(image, "logits")
 
     def probabilities(self, image):
-        """The probability of every class at every pixel; argument as ``labels``.
+        """The probability of every class; argument as ``labels``.
 
         Returns:
-            float32 (H, W, K).
+            float32 (H, W, K), or (K,) for recognition.
 
         Raises:
             RunnerError: if the image is of another shape or type, or the file serves labels only.
@@ -141,6 +142,37 @@ class Runner:
             1.0
         """
         return self._answer(image, "probabilities", "logits")
+
+    def attention(self, image):
+        """Where each spatial transformer of the model looks; argument as ``labels``.
+
+        Returns:
+            dict: ``<layer>_theta`` (P,), the transformation, and ``<layer>_grid`` (h, w, 2), the place of each sample
+            as x, y, -1..1 from edge to edge; empty for a model without one.
+
+        Raises:
+            RunnerError: if the image is of another shape or type.
+
+        Example:
+            >>> sorted(runner.attention(digit))                              # doctest: +SKIP
+            ['transformer_grid', 'transformer_theta']
+        """
+        image = self._checked(image)
+        if "attend" not in self.signatures:
+            return {}
+        return {key: answer[0] for key, answer in self._session.run("attend", {"image": image[None]}).items()}
+
+    def grids(self, image):
+        """The grids of ``attention`` alone, in the order of their transformers; argument as ``labels``.
+
+        Returns:
+            list of float32 (h, w, 2).
+
+        Example:
+            >>> [grid.shape for grid in runner.grids(digit)]                 # doctest: +SKIP
+            [(28, 28, 2)]
+        """
+        return [look for key, look in sorted(self.attention(image).items()) if key.endswith("_grid")]
 
     def labels_of(self, images, *, progress=False):
         """The label maps of many images, one after the other.
@@ -177,7 +209,7 @@ class Runner:
             uint8 (H, W).
 
         Raises:
-            RunnerError: if the image is no such array, or the file serves labels only.
+            RunnerError: if the image is no such array, or the file serves labels only, or recognises.
             ValueError: if ``overlap`` is out of its range.
 
         Example:
@@ -185,6 +217,8 @@ class Runner:
             True
         """
         image = np.asarray(image)
+        if self.metadata.task != "segmentation":
+            raise RunnerError(f"{self.path.name}: expected a file that segments. It is one of {self.metadata.task}")
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype != np.uint8:
             raise RunnerError(f"image: expected uint8 (H, W, 3). Received: {image.dtype} {image.shape}")
         values = self.logits if "logits" in self.signatures else self.probabilities
@@ -192,16 +226,21 @@ class Runner:
 
     def _answer(self, image, wanted, *sources):
         """An output for one image, or what makes it."""
-        image = np.asarray(image)
-        shape = (*self.metadata.image_size, 3)
-        if image.shape != shape or image.dtype != np.uint8:
-            raise RunnerError(f"image: expected uint8 {shape}. Received: {image.dtype} {image.shape}")
+        image = self._checked(image)
         served = {output: signature for signature, outputs in self.signatures.items() for output in outputs}
         for output in (wanted, *sources):
             if output in served:
                 answer = self._session.run(served[output], {"image": image[None]})[output][0]
                 return answer if output == wanted else _DERIVED[wanted](answer)
         raise RunnerError(f"{self.path.name}: expected a file that serves {wanted}. Its outputs: {', '.join(served)}")
+
+
+    def _checked(self, image):
+        image = np.asarray(image)
+        shape = (*self.metadata.image_size, self.metadata.channels)
+        if image.shape != shape or image.dtype != np.uint8:
+            raise RunnerError(f"image: expected uint8 {shape}. Received: {image.dtype} {image.shape}")
+        return image
 
 
 _DERIVED = {"labels": lambda values: values.argmax(-1).astype("uint8"), "probabilities": softmax}

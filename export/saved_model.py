@@ -9,7 +9,7 @@ def write_saved_model(served, path):
         path: folder to make.
 
     Example:
-        >>> write_saved_model(segmentation(model), "model_folder")           # doctest: +SKIP
+        >>> write_saved_model(of_images(model), "model_folder")           # doctest: +SKIP
     """
     import keras
 

@@ -21,34 +21,37 @@ class Signature:
     inputs: dict
 
 
-def segmentation(model, tail="labels"):
-    """The functions that an exported segmentation model answers to.
+def of_images(model, tail="labels"):
+    """The functions that an exported model of images answers to.
 
     Args:
-        model: keras.Model, ``image`` (B, H, W, 3), RGB 0..255 -> ``logits`` (B, H, W, K), K <= 256.
-            H and W must be known.
-        tail: key of ``tails.TAILS``: what ``segment`` gives.
+        model: keras.Model, ``image`` (B, H, W, C), 0..255 -> ``logits`` (B, H, W, K) for segmentation, (B, K) for
+            recognition; K <= 256. H and W must be known.
+        tail: key of ``tails.TAILS``: what ``segment`` or ``classify`` gives.
 
     Returns:
-        dict: name -> ``Signature`` of ``image``, uint8 (1, H, W, 3). ``segment`` gives ``labels`` uint8 (1, H, W)
-        or ``probabilities`` float32 (1, H, W, K), and ``logits`` gives ``logits`` float32 (1, H, W, K); which of
-        them there are says the tail.
+        dict: name -> ``Signature`` of ``image``, uint8 (1, H, W, C). ``segment`` or ``classify`` gives ``labels`` uint8
+        (1, H, W) or (1,), or ``probabilities`` float32 (1, H, W, K) or (1, K); ``logits`` gives ``logits``, float32
+        and shaped likewise; which of them there are says the tail. ``attend`` gives, of each spatial transformer
+        of the model, the transformation and where it looks; see ``models.attention``.
 
     Raises:
         ValueError: if the model is not of that kind, or there is no such tail.
 
     Example:
         >>> from keras_segattn.models import fcn32s
-        >>> sorted(segmentation(fcn32s((32, 64, 3), num_classes=2)))
+        >>> sorted(of_images(fcn32s((32, 64, 3), num_classes=2)))
         ['logits', 'segment']
     """
     import tensorflow as tf
 
-    from .tails import TAILS
+    from .tails import TAILS, VERBS, outputs, task_of
 
     check(model)
-    if tail not in TAILS:
-        raise ValueError(f"tail: expected one of {', '.join(TAILS)}. Received: {tail!r}")
+    task = task_of(model)
+    known = [name for name, one in TAILS.items() if task in one.tasks]
+    if tail not in known:
+        raise ValueError(f"tail: expected one of {', '.join(known)} for {task}. Received: {tail!r}")
 
     def logits(inputs):
         return {"logits": model(tf.cast(inputs["image"], tf.float32), training=False)}
@@ -59,7 +62,7 @@ def segmentation(model, tail="labels"):
     def probabilities(inputs):
         return {"probabilities": tf.nn.softmax(logits(inputs)["logits"])}
 
-    segment = {
+    answer = {
         "labels": labels,
         "labels-fast": lambda inputs: {"labels": fast(inputs["image"])},
         "probabilities": probabilities,
@@ -67,9 +70,21 @@ def segmentation(model, tail="labels"):
     }
     if tail == "labels-fast":
         fast = _fast_label_map(model)
-    functions = {"segment": segment.get(tail), "logits": logits}
+    functions = {VERBS[task]: answer.get(tail), "logits": logits}
+    served = outputs(model, tail)
+    if "attend" in served:
+        functions["attend"] = _attend(model)
     image = {"image": tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8, name="image")}
-    return {name: Signature(functions[name], image) for name in TAILS[tail].outputs}
+    return {name: Signature(functions[name], image) for name in served}
+
+
+def _attend(model):
+    import tensorflow as tf
+
+    from ..models import attention
+
+    looks = attention(model)
+    return lambda inputs: looks(tf.cast(inputs["image"], tf.float32), training=False)
 
 
 def functions(model, signatures):
@@ -125,10 +140,10 @@ def label_map(logits):
     """The class of every pixel, as a TensorFlow function. XNNPACK takes neither of its two operators.
 
     Args:
-        logits: float32 (B, H, W, K), K <= 256.
+        logits: float32 (B, H, W, K) or (B, K), K <= 256.
 
     Returns:
-        uint8 (B, H, W).
+        uint8 (B, H, W) or (B,).
 
     Example:
         >>> label_map([[[[0.0, 2.0, 1.0], [3.0, 2.0, 1.0]]]]).numpy().tolist()
@@ -158,7 +173,7 @@ def _fast_label_map(model):
 
 
 def check(model):
-    """Raise ValueError unless the model maps one image of known size to one map of logits.
+    """Raise ValueError unless the model maps one image of known size to logits, of every pixel or of the image.
 
     Args:
         model: keras.Model.
@@ -167,21 +182,22 @@ def check(model):
         >>> import keras
         >>> check(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
         Traceback (most recent call last):
-        ValueError: model: expected one image (B, H, W, 3) of known size -> logits (B, H, W, K), K <= 256. \
-Received: (None, 4) -> (None, 2)
+        ValueError: model: expected one image (B, H, W, C) of known size, C <= 3 -> logits (B, H, W, K) or (B, K), \
+K <= 256. Received: (None, 4) -> (None, 2)
     """
     image = getattr(model, "input_shape", None)
     logits = model.compute_output_shape(image) if isinstance(image, tuple) else None
     fits = (
-        all(isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:] for shape in (image, logits))
+        all(isinstance(shape, tuple) and len(shape) > 1 and None not in shape[1:] for shape in (image, logits))
+        and len(image) == 4
         and image[0] in (None, 1)
-        and image[3] == 3
-        and image[1:3] == logits[1:3]
-        and logits[3] <= 256
+        and image[3] <= 3
+        and logits[1:-1] in ((), image[1:3])
+        and logits[-1] <= 256
     )
     if not fits:
         raise ValueError(
-            "model: expected one image (B, H, W, 3) of known size -> logits (B, H, W, K), K <= 256. "
+            "model: expected one image (B, H, W, C) of known size, C <= 3 -> logits (B, H, W, K) or (B, K), K <= 256. "
             f"Received: {image} -> {logits}"
         )
     for layer in _layers(model):

@@ -1,4 +1,4 @@
-"""Tails: what an exported segmentation model answers with, and what is expected of each."""
+"""Tails: what an exported model answers with, and what is expected of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,20 +11,22 @@ class Tail:
     """One way to answer.
 
     Args:
-        outputs: dict, signature of the file -> names of its outputs.
+        outputs: dict, signature of the file -> names of its outputs. "answer" stands for ``VERBS``.
         values: output that is compared with the model as numbers, "logits" or "probabilities".
         labels: function of the ``Answers`` of the Keras model -> label maps that the file has to give.
         formats: which formats have it; None for all.
+        tasks: which tasks have it.
 
     Example:
         >>> TAILS["probabilities"].outputs
-        {'segment': ('probabilities',)}
+        {'answer': ('probabilities',)}
     """
 
     outputs: dict
     values: str
     labels: Callable
     formats: tuple | None = None
+    tasks: tuple = ("segmentation", "recognition")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Answers:
     """What the Keras model says of one batch.
 
     Args:
-        logits: float32 (B, H, W, K).
+        logits: float32 (B, H, W, K), or (B, K) for recognition.
         scores: float32 (B, h, w, K), before the fixed upsampling at the end, for ``labels_fast``.
 
     Example:
@@ -44,7 +46,7 @@ class Answers:
     scores: np.ndarray | None = None
 
     def labels(self):
-        """The class of every pixel, uint8 (B, H, W).
+        """The class of every pixel, uint8 (B, H, W); of the image, (B,), for recognition.
 
         Example:
             >>> Answers(np.eye(2).reshape(1, 2, 1, 2)).labels().tolist()
@@ -53,7 +55,7 @@ class Answers:
         return self.logits.argmax(-1).astype("uint8")
 
     def probabilities(self):
-        """The softmax of the logits, float32 (B, H, W, K).
+        """The softmax of the logits, float32 and as they are shaped.
 
         Example:
             >>> Answers(np.zeros((1, 1, 1, 4), "float32")).probabilities().tolist()
@@ -86,16 +88,62 @@ def softmax(logits):
     return powers / powers.sum(-1, keepdims=True)
 
 
-_BOTH = {"segment": ("labels",), "logits": ("logits",)}
+VERBS = {"segmentation": "segment", "recognition": "classify"}  # the signature that answers, by task
+_BOTH = {"answer": ("labels",), "logits": ("logits",)}
+_DENSE = ("segmentation",)
 
 TAILS = {
     "labels": Tail(_BOTH, "logits", Answers.labels),
-    "labels-fast": Tail(_BOTH, "logits", Answers.labels_fast),
-    "probabilities": Tail({"segment": ("probabilities",)}, "probabilities", Answers.labels),
+    "labels-fast": Tail(_BOTH, "logits", Answers.labels_fast, tasks=_DENSE),
+    "probabilities": Tail({"answer": ("probabilities",)}, "probabilities", Answers.labels),
     "logits": Tail({"logits": ("logits",)}, "logits", Answers.labels),
     # MediaPipe's ImageSegmenter takes its own argmax; a label map loads there and gives a wrong mask.
-    "mediapipe": Tail({"segment": ("probabilities",)}, "probabilities", Answers.labels, formats=("tflite",)),
+    "mediapipe": Tail(
+        {"answer": ("probabilities",)}, "probabilities", Answers.labels, formats=("tflite",), tasks=_DENSE
+    ),
 }
+
+
+def task_of(model):
+    """The task of a model, by the shape of its logits.
+
+    Args:
+        model: keras.Model, ``image`` (B, H, W, C) -> ``logits`` (B, H, W, K) or (B, K).
+
+    Returns:
+        key of ``VERBS``.
+
+    Example:
+        >>> from keras_segattn.models import cnn
+        >>> task_of(cnn((28, 28, 1), num_classes=10))
+        'recognition'
+    """
+    return "segmentation" if len(model.output_shape) == 4 else "recognition"
+
+
+def outputs(model, tail):
+    """The functions of an exported file.
+
+    Args:
+        model: keras.Model, see ``task_of``.
+        tail: key of ``TAILS``.
+
+    Returns:
+        dict: signature -> names of its outputs. A model with spatial transformers also has ``attend``, which gives
+        the transformation and the grid of each.
+
+    Example:
+        >>> from keras_segattn.models import cnn
+        >>> outputs(cnn((28, 28, 1), num_classes=10), "labels")
+        {'classify': ('labels',), 'logits': ('logits',)}
+    """
+    from ..models import attention, transformers
+
+    verb = VERBS[task_of(model)]
+    named = {verb if name == "answer" else name: names for name, names in TAILS[tail].outputs.items()}
+    if transformers(model):
+        named["attend"] = tuple(sorted(attention(model).output))
+    return named
 
 
 def before_upsampling(model):

@@ -25,14 +25,17 @@ TABLES = {
     "NormalizationOptions": ("mean", "std"),
     "AssociatedFile": ("name", "description", "type", "locale"),
 }
-IMAGE_PROPERTIES, NORMALIZATION_OPTIONS, RGB = 2, 1, 1  # of the unions ContentProperties, ProcessUnitOptions; colour
+IMAGE_PROPERTIES, NORMALIZATION_OPTIONS = 2, 1  # of the unions ContentProperties, ProcessUnitOptions
+UNKNOWN, RGB, GREY = 0, 1, 2  # ColorSpaceType
+COLOUR_SPACES = {1: GREY, 3: RGB}
 AXIS_LABELS, VALUE_LABELS = 2, 3  # AssociatedFileType: names of the last axis, or of the values
+_LABELLED = {"labels": VALUE_LABELS, "logits": AXIS_LABELS, "probabilities": AXIS_LABELS}
 
 
 def attach_tflite_metadata(path, metadata):
     """Put TFLite's own metadata into a .tflite file, in the place of those that it has.
 
-    Of each function of the file they name the input, an RGB image that wants no normalisation, and the output,
+    Of each function of the file they name the input, an image that wants no normalisation, and the output,
     whose last axis (scores) or whose values (a label map) stand for the lines of ``labels.txt``.
 
     They are part of the model, which is written anew; the files after it, see ``metadata.attach``, stay.
@@ -88,15 +91,15 @@ def _function(signature, subgraph):
     return _table(
         "SubGraphMetadata",
         name=signature.signatureKey.decode(),
-        input_tensor_metadata=[_image(tensor.name.decode()) for tensor in signature.inputs],
-        output_tensor_metadata=[
-            _answer(tensor.name.decode(), len(subgraph.tensors[tensor.tensorIndex].shape))
-            for tensor in signature.outputs
+        input_tensor_metadata=[
+            _image(tensor.name.decode(), subgraph.tensors[tensor.tensorIndex].shape[-1])
+            for tensor in signature.inputs
         ],
+        output_tensor_metadata=[_answer(tensor.name.decode()) for tensor in signature.outputs],
     )
 
 
-def _image(name):
+def _image(name, channels):
     as_it_is = _table("NormalizationOptions", mean=[0.0], std=[1.0])
     return _table(
         "TensorMetadata",
@@ -104,17 +107,17 @@ def _image(name):
         content=_table(
             "Content",
             content_properties_type=IMAGE_PROPERTIES,
-            content_properties=_table("ImageProperties", color_space=RGB),
+            content_properties=_table("ImageProperties", color_space=COLOUR_SPACES.get(channels, UNKNOWN)),
         ),
         process_units=[_table("ProcessUnit", options_type=NORMALIZATION_OPTIONS, options=as_it_is)],
     )
 
 
-def _answer(name, rank):
-    kind = AXIS_LABELS if rank == 4 else VALUE_LABELS  # (1, H, W, K), or (1, H, W)
-    return _table(
-        "TensorMetadata", name=name, associated_files=[_table("AssociatedFile", name=LABELS, type=kind)]
-    )
+def _answer(name):
+    if name not in _LABELLED:
+        return _table("TensorMetadata", name=name)
+    files = [_table("AssociatedFile", name=LABELS, type=_LABELLED[name])]
+    return _table("TensorMetadata", name=name, associated_files=files)
 
 
 def _table(kind, /, **fields):

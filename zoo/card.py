@@ -1,11 +1,12 @@
 """Model cards and the README's table, made from recipes and results: ``python -m keras_segattn.zoo.card``."""
 
 import re
+import statistics
 from dataclasses import fields
 from pathlib import Path
 
 from . import info, list_models, results
-from .data import DATASETS
+from .data import DATASETS, TASKS
 from .recipe import Recipe
 
 CARDS = Path(__file__).with_name("cards")
@@ -31,7 +32,7 @@ def card(name, table):
     recipe = info(name)
     dataset = DATASETS[recipe.dataset]
     about = (recipes.__dict__[name].__doc__ or "").strip().split("\n\n")
-    height, width = recipe.image_size
+    shape = ", ".join(map(str, (*recipe.image_size, dataset.channels)))
     return "\n".join(
         [
             f"# {name}",
@@ -40,25 +41,28 @@ def card(name, table):
             "",
             "```python",
             "from keras_segattn import zoo",
-            f'model = zoo.load("{name}")  # image (B, {height}, {width}, 3), RGB 0..255 -> logits',
+            f'model = zoo.load("{name}")  # image (B, {shape}), 0..255 -> logits',
             "```",
             "",
             f"## Results on {dataset.title}",
             "",
+            f"{_SCORES[dataset.task]}.",
+            "",
             results_table([name], table),
             "",
+            *_seeds(name, dataset, table),
             "## Files",
             "",
             files_table(name, table),
             "",
-            "Differences are of the logits, as a share of their range, and same labels those of the pixels, on "
-            "real images; times are of one image on two processor threads, next to the Keras model in the same run.",
+            "Differences are of the logits, as a share of their range, and same labels those of the pixels or images, "
+            "on real images; times are of one image on two processor threads, next to the Keras model in the same run.",
             "",
             "## Tails (.tflite, float32)",
             "",
             tails_table(name, table),
             "",
-            "## IoU by class (Keras model, test split)",
+            f"## {_BY_CLASS[dataset.task][0]} by class (Keras model, test split)",
             "",
             *_class_table(name, dataset, table),
             "",
@@ -67,8 +71,8 @@ def card(name, table):
             f"{dataset.source}.",
             "",
             f"Terms of the data: {dataset.terms}. Trained on the {dataset.splits['train']} images of the train split, "
-            f"chosen on the {dataset.splits['val']} of val, measured on the {dataset.splits['test']} of test; "
-            "void pixels count nothing, and the IoU of a class is taken over the whole split.",
+            f"chosen on the {dataset.splits['val']} of val, measured on the {dataset.splits['test']} of test"
+            f"{_COUNTED[dataset.task]}.",
             "",
             "## Recipe",
             "",
@@ -82,8 +86,19 @@ def card(name, table):
     )
 
 
+_SCORES = {
+    "segmentation": "Mean IoU on the test split, in percent",
+    "recognition": "Share of the test split of which the answer is wrong, in percent",
+}
+_COUNTED = {
+    "segmentation": "; void pixels count nothing, and the IoU of a class is taken over the whole split",
+    "recognition": "",
+}
+_BY_CLASS = {"segmentation": ("IoU", "iou"), "recognition": ("Error", "error")}
+
+
 def results_table(names, table):
-    """Test mIoU of entries, as Keras models and as every file that was evaluated, as a Markdown table.
+    """Test scores of entries of one task, as Keras models and as every file that was evaluated, as a Markdown table.
 
     Example:
         >>> print(results_table([], []))
@@ -91,10 +106,12 @@ def results_table(names, table):
         |---|---|
     """
     scores = {}
-    for row in table:
-        if (row["metric"], row["split"]) == ("mean_iou", "test") and row["tail"] in ("", "labels"):
-            file = (row["format"], row["precision"])
-            scores.setdefault(file, {})[row["entry"]] = f"{float(row['value']):.2f}"
+    for name in names:
+        facts = {"entry": name, "metric": _metric(name), "split": "test", "seed": str(info(name).seed)}
+        for row in table:
+            if row["tail"] in ("", "labels") and all(row[key] == value for key, value in facts.items()):
+                file = (row["format"], row["precision"])
+                scores.setdefault(file, {})[name] = f"{float(row['value']):.2f}"
     keras = scores.pop(("keras", "float32"), {})
     in_order = sorted(scores.items(), key=lambda item: (list(_TITLES).index(item[0][0]), _PRECISIONS.index(item[0][1])))
     files = {f"{_TITLES[format]} {precision}": score for (format, precision), score in in_order}
@@ -103,6 +120,21 @@ def results_table(names, table):
     for name in names:
         lines.append(f"| {name} | {' | '.join(column.get(name, '') for column in columns.values())} |")
     return "\n".join(lines)
+
+
+def _metric(name):
+    return TASKS[DATASETS[info(name).dataset].task].metric
+
+
+def _seeds(name, dataset, table):
+    """The scores of every seed that was trained, if there are several."""
+    facts = {"entry": name, "format": "keras", "metric": _metric(name), "split": "test"}
+    scores = {int(row["seed"]): float(row["value"]) for row in _of_metric(table=table, **facts)}
+    if len(scores) < 2:
+        return []
+    each = ", ".join(f"{score:.2f} (seed {seed})" for seed, score in sorted(scores.items()))
+    median = statistics.median(scores.values())
+    return [f"Trained {len(scores)} times: {each}; the median is {median:.2f}, and its weights are the zoo's.", ""]
 
 
 _PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")
@@ -121,7 +153,7 @@ def files_table(name, table):
         "| format | precision | worst difference | same label | MB | times as fast as Keras | operators | peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in _of_metric(name, table, "size", tail="labels"):
+    for row in _of_metric(table, entry=name, metric="size", tail="labels"):
         value = _values(row, table)
         operators = f"{value['operators']:.0f}" if "operators" in value else ""
         if "delegated" in value:
@@ -142,20 +174,22 @@ def tails_table(name, table):
         | tail | ms | kB an answer | test mIoU | lost |
         |---|---|---|---|---|
     """
-    lines = ["| tail | ms | kB an answer | test mIoU | lost |", "|---|---|---|---|---|"]
-    facts = {"format": "tflite", "precision": "float32"}
-    whole = results.latest(table, entry=name, format="keras", metric="mean_iou", split="test")
-    for row in _of_metric(name, table, "output_bytes", **facts):
+    task = TASKS[DATASETS[info(name).dataset].task]
+    lines = [f"| tail | ms | kB an answer | test {task.title} | lost |", "|---|---|---|---|---|"]
+    facts = {"entry": name, "format": "tflite", "precision": "float32"}
+    seed = str(info(name).seed)
+    whole = results.latest(table, entry=name, format="keras", metric=task.metric, split="test", seed=seed)
+    for row in _of_metric(table, **facts, metric="output_bytes"):
         value = _values(row, table)
+        lost = task.direction * (float(whole["value"]) - value[task.metric])
         lines.append(
-            f"| {row['tail']} | {value['ms']:.1f} | {value['output_bytes'] / 1000:.0f} | {value['mean_iou']:.2f} "
-            f"| {float(whole['value']) - value['mean_iou']:.2f} |"
+            f"| {row['tail']} | {value['ms']:.3g} | {value['output_bytes'] / 1000:.3g} | {value[task.metric]:.2f} "
+            f"| {lost + 0:.2f} |"
         )
     return "\n".join(lines)
 
 
-def _of_metric(name, table, metric, **facts):
-    facts = {"entry": name, "metric": metric, **facts}
+def _of_metric(table, **facts):
     return [row for row in table if all(row[key] == value for key, value in facts.items())]
 
 
@@ -170,12 +204,13 @@ def _values(row, table):
 
 
 def _class_table(name, dataset, table):
-    facts = {"entry": name, "format": "keras", "split": "test"}
-    rows = [(label, results.latest(table, **facts, metric=f"iou_{label}")) for label in dataset.classes]
+    facts = {"entry": name, "format": "keras", "split": "test", "seed": str(info(name).seed)}
+    title, metric = _BY_CLASS[dataset.task]
+    rows = [(label, results.latest(table, **facts, metric=f"{metric}_{label}")) for label in dataset.classes]
     accuracy = results.latest(table, **facts, metric="pixel_accuracy")
     measured = [(label, row) for label, row in rows if row is not None]
     return [
-        "| class | IoU |",
+        f"| class | {title} |",
         "|---|---|",
         *(f"| {label} | {float(row['value']):.2f} |" for label, row in measured),
         *(f"| all pixels (accuracy) | {float(row['value']):.2f} |" for row in [accuracy] if row is not None),
@@ -196,8 +231,19 @@ def readme(text, table):
         >>> "old" in readme(f"{BEGIN} old {END}", table=[])
         False
     """
-    made = f"{BEGIN}\n{results_table(list_models(), table)}\n{END}"
+    made = f"{BEGIN}\n{_tables(table)}\n{END}"
     return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: made, text, flags=re.DOTALL)
+
+
+def _tables(table):
+    """A table of results for every data set that has entries, by task."""
+    parts = []
+    for dataset in DATASETS.values():
+        names = [name for name in list_models() if info(name).dataset == dataset.name]
+        if names:
+            title = f"{dataset.title}: {_SCORES[dataset.task].lower()}"
+            parts.append(f"**{title}** ({dataset.splits['test']} images)\n\n{results_table(names, table)}")
+    return "\n\n".join(parts)
 
 
 def write(root):

@@ -37,7 +37,7 @@ def command(name, formats, threads, runs, output, data_dir, as_json):
     What is not in the folder yet is exported and proven first. Each format runs in a process of its own.
     """
     from .. import zoo
-    from ..images import write_image
+    from ..images import from_channels, write_image
     from .entry import sample_images
 
     recipe = zoo.info(name)
@@ -47,7 +47,7 @@ def command(name, formats, threads, runs, output, data_dir, as_json):
         raise click.UsageError(f"--formats: expected some of {', '.join(FORMATS)}. Received: {formats!r}")
     Path(output).mkdir(parents=True, exist_ok=True)
     image = Path(output) / ".benchmark.png"
-    write_image(image, sample_images(recipe, "test", 1, data_dir)[0][0])
+    write_image(image, from_channels(sample_images(recipe, "test", 1, data_dir)[0][0]))
     try:
         rows = [
             {"format": kind, **timed(kind, name, image, threads, runs)} for kind in ("keras call", "keras predict")

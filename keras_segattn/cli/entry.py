@@ -56,10 +56,12 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
     dataset = DATASETS[recipe.dataset]
     metadata = Metadata(
         name=recipe.name,
+        task=dataset.task,
         classes=dataset.classes,
         palette=dataset.palette,
         ignore_label=dataset.ignore_label,
         image_size=tuple(recipe.image_size),
+        channels=dataset.channels,
         provenance={
             "entry": recipe.name,
             "dataset": dataset.name,
@@ -92,19 +94,21 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
 
 
 def _drop(recipe, model, data_dir):
-    """Function: ``Runner`` -> points of mean IoU on the validation split that its file loses against the model."""
-    from ..zoo.data import DATASETS, data_folder
+    """Function: ``Runner`` -> points of its score on the validation split that its file loses against the model."""
+    from ..zoo.data import DATASETS, TASKS, data_folder
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate, labels_of
 
     dataset = DATASETS[recipe.dataset]
     examples = list(open_split(dataset, "val", data_folder(data_dir)))
 
-    def mean_iou(labels):
-        return evaluate(labels, examples, dataset, image_size=recipe.image_size)["mean_iou"]
+    task = TASKS[dataset.task]
 
-    whole = mean_iou(labels_of(model))
-    return lambda runner: whole - mean_iou(runner.labels)
+    def score(labels):
+        return evaluate(labels, examples, dataset, image_size=recipe.image_size)[task.metric]
+
+    whole = score(labels_of(model))
+    return lambda runner: task.direction * (whole - score(runner.labels))
 
 
 def sample_images(recipe, split, count, data_dir=None):
@@ -117,7 +121,7 @@ def sample_images(recipe, split, count, data_dir=None):
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
 
     Returns:
-        (uint8 (count, H, W, 3), where they come from in words).
+        (uint8 (count, H, W, C), where they come from in words).
 
     Raises:
         DataError: if a data folder was named that does not hold the data.
@@ -130,15 +134,20 @@ def sample_images(recipe, split, count, data_dir=None):
     import numpy as np
 
     from ..export import free_photographs
-    from ..images import fit
+    from ..images import fit, to_channels
     from ..zoo.data import DATASETS, data_folder
 
+    dataset = DATASETS[recipe.dataset]
     if not data_dir and not os.environ.get("KERAS_SEGATTN_DATA"):
-        return free_photographs(count, *recipe.image_size), "crops of the free photographs of scikit-learn"
+        photographs = free_photographs(count, *recipe.image_size)
+        images = np.stack([to_channels(photograph, dataset.channels) for photograph in photographs])
+        return images, "crops of the free photographs of scikit-learn"
     from ..zoo.data.builder import open_split
 
-    dataset = DATASETS[recipe.dataset]
     examples = open_split(dataset, split, data_folder(data_dir))
     chosen = np.linspace(0, len(examples) - 1, min(count, len(examples))).round().astype(int)
-    images = np.stack([fit(examples[int(index)]["image"], *recipe.image_size) for index in chosen])
+    images = [examples[int(index)]["image"] for index in chosen]
+    if dataset.task == "segmentation":
+        images = [fit(image, *recipe.image_size) for image in images]
+    images = np.stack(images)
     return images, f"{dataset.title}, {split} split"

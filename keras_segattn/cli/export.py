@@ -39,11 +39,12 @@ def command(name, everything, format, precision, tail, output, tails, threads, d
     if not name:
         raise click.UsageError("NAME: expected an entry of the zoo, see segattn list; or --all")
     from .. import zoo
+    from ..zoo.data import DATASETS
     from .entry import export_entry
 
     recipe = zoo.info(name)
     try:
-        check_kind(format, precision, tail)
+        check_kind(format, precision, tail, DATASETS[recipe.dataset].task)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     report = export_entry(recipe, output, format=format, precision=precision, tail=tail, data_dir=data_dir)

@@ -13,7 +13,7 @@ def command(name, as_json):
     """Recipe, data, terms and results of the entry NAME."""
     from .. import zoo
     from ..zoo import results
-    from ..zoo.data import DATASETS
+    from ..zoo.data import DATASETS, TASKS
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
@@ -32,7 +32,8 @@ def command(name, as_json):
     for key, value in asdict(recipe).items():
         click.echo(f"{key:<16} {value}")
     click.echo(f"{'classes':<16} {', '.join(dataset.classes)}\n{'terms':<16} {dataset.terms}")
+    metric = TASKS[dataset.task].metric
     for row in measured:
-        if (row["metric"], row["split"]) == ("mean_iou", "test"):
+        if (row["metric"], row["split"]) == (metric, "test"):
             file = f"{row['format']} {row['precision']} {row['tail']}".rstrip()
-            click.echo(f"{'test mean_iou':<16} {float(row['value']):.2f}  {file}")
+            click.echo(f"{'test ' + metric:<16} {float(row['value']):.2f}  {file}, seed {row['seed']}")

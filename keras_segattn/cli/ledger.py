@@ -1,6 +1,7 @@
 """The ledger: every entry in every format and precision, proven, linted, evaluated and timed."""
 
 import json
+import math
 import os
 import tempfile
 from fnmatch import fnmatchcase
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..export.tails import TAILS
+from ..export.tails import TAILS, VERBS
 
 WITH_TAILS = ("tflite", "float32")  # the file whose other tails are measured where they are asked for
 
@@ -51,7 +52,7 @@ def ledger(pattern, output, *, tails=False, data_dir=None, threads=2, table=None
         for format, precision in artifacts(recipe):
             if precision == "mixed" and not measured:
                 continue
-            for tail in TAILS if tails and (format, precision) == WITH_TAILS else ("labels",):
+            for tail in measure.tails if tails and (format, precision) == WITH_TAILS else ("labels",):
                 try:
                     facts = measure(format, precision, tail)
                 except Exception as error:  # one file that fails does not keep the others from being made
@@ -69,21 +70,23 @@ class _Measure:
     """Everything that is measured of one entry; the Keras model is timed once."""
 
     def __init__(self, recipe, output, data_dir, threads, table, measured):
-        from ..images import write_image
-        from ..zoo.data import DATASETS, data_folder
+        from ..images import from_channels, write_image
+        from ..zoo.data import DATASETS, TASKS, data_folder
         from .benchmark import timed
         from .entry import sample_images
 
         self.recipe, self.output, self.data_dir = recipe, Path(output), data_dir
         self.threads, self.table, self.examples = threads, table, None
         self.dataset = DATASETS[recipe.dataset]
+        self.metric = TASKS[self.dataset.task]
+        self.tails = [name for name, tail in TAILS.items() if self.dataset.task in tail.tasks]
         if measured:
             from ..zoo.data.builder import open_split
 
             self.examples = list(open_split(self.dataset, "test", data_folder(data_dir)))
         self._folder = tempfile.TemporaryDirectory()  # it goes with this object
         self.image = Path(self._folder.name) / "photograph.png"
-        write_image(self.image, sample_images(recipe, "test", 1, data_dir)[0][0])
+        write_image(self.image, from_channels(sample_images(recipe, "test", 1, data_dir)[0][0]))
         kinds = ("keras call", "keras predict")
         self.keras_ms = min(timed(kind, recipe.name, self.image, threads)["ms"] for kind in kinds)
 
@@ -102,7 +105,7 @@ class _Measure:
         speed = timed(format, path, self.image, self.threads)
         file = {
             "size": facts["size"],
-            "output_bytes": _output_bytes(tail, self.recipe.image_size, len(self.dataset.classes)),
+            "output_bytes": _output_bytes(tail, self.dataset, self.recipe.image_size),
             "times_as_fast": self.keras_ms / speed["ms"],
             "ms": speed["ms"],
             "peak_mb": speed["peak_mb"],
@@ -122,7 +125,8 @@ class _Measure:
             ]
             results.append(rows, self.table)
         names = {key: facts[key] for key in ("entry", "file", "format", "precision", "tail")}
-        return {**names, **scores, **proof, **file}
+        quoted = {"score": f"{self.metric.title} {scores[self.metric.metric]:6.2f}"} if scores else {}
+        return {**names, **quoted, **scores, **proof, **file}
 
     def _scores(self, format, path):
         from ..zoo.evaluate import evaluate
@@ -142,20 +146,21 @@ def _file_labels(path, threads):
 def _saved_model_labels(path):
     import tensorflow as tf
 
-    segment = tf.saved_model.load(str(path)).signatures["segment"]
-    return lambda image: segment(image=tf.constant(image[None]))["labels"][0].numpy()
+    served = tf.saved_model.load(str(path)).signatures
+    answer = next(served[verb] for verb in VERBS.values() if verb in served)
+    return lambda image: answer(image=tf.constant(image[None]))["labels"][0].numpy()
 
 
-def _output_bytes(tail, image_size, classes):
-    """Of one answer: a byte a pixel, or four for every class of it."""
-    height, width = image_size
-    return height * width * (1 if tail.startswith("labels") else 4 * classes)
+def _output_bytes(tail, dataset, image_size):
+    """Of one answer: a byte a label, or four for every class of it."""
+    labels = math.prod(image_size) if dataset.task == "segmentation" else 1
+    return labels * (1 if tail.startswith("labels") else 4 * len(dataset.classes))
 
 
 def _line(facts):
     if "error" in facts:
         return f"{facts['entry']} {facts['format']} {facts['precision']} {facts['tail']}: {facts['error']}"
-    score = f"mIoU {facts['mean_iou']:6.2f}  " if "mean_iou" in facts else ""
+    score = f"{facts['score']}  " if "score" in facts else ""
     return (
         f"{facts['file']:<54} {score}worst {facts['worst_difference']:.1e}  same {facts['label_agreement']:7.3f} %  "
         f"{facts['size'] / 1e6:6.2f} MB  {facts['ms']:6.1f} ms  {facts['times_as_fast']:.2f} x Keras"

@@ -13,6 +13,7 @@ def command(pattern, as_json, names):
     """Names, data sets and scores of the entries that match PATTERN, e.g. "fcn8s_*"."""
     from .. import zoo
     from ..zoo import results
+    from ..zoo.data import DATASETS, TASKS
 
     found = zoo.list_models(pattern)
     if names:
@@ -22,14 +23,17 @@ def command(pattern, as_json, names):
     entries = []
     for name in found:
         recipe = zoo.info(name)
-        score = results.latest(rows, entry=name, format="keras", metric="mean_iou", split="test")
+        task = TASKS[DATASETS[recipe.dataset].task]
+        facts = {"entry": name, "format": "keras", "split": "test", "seed": str(recipe.seed)}
+        score = results.latest(rows, **facts, metric=task.metric)
         entries.append(
             {
                 "name": name,
                 "model": recipe.model,
                 "dataset": recipe.dataset,
                 "image_size": list(recipe.image_size),
-                "metric": "mean_iou",
+                "task": DATASETS[recipe.dataset].task,
+                "metric": task.metric,
                 "value": float(score["value"]) if score else None,
             }
         )
@@ -38,5 +42,5 @@ def command(pattern, as_json, names):
         return
     for entry in entries:
         height, width = entry["image_size"]
-        value = "not evaluated" if entry["value"] is None else f"test mIoU {entry['value']:.2f}"
-        click.echo(f"{entry['name']:<28} {entry['dataset']:<8} {height}x{width}  {value}")
+        value = "not evaluated" if entry["value"] is None else f"test {entry['metric']} {entry['value']:.2f}"
+        click.echo(f"{entry['name']:<28} {entry['dataset']:<15} {height}x{width}  {value}")

@@ -49,28 +49,35 @@ def peak_megabytes():
 
 
 def prepare(kind, target, image, threads):
-    """A function without arguments that segments one image.
+    """A function without arguments that answers for one image.
 
     Args:
         kind: "keras call", "keras predict", "saved_model", "tflite" or "onnx".
         target: name of an entry for Keras, else a path.
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, 3), of which the model takes its channels.
         threads: processor threads.
 
     Example:
         >>> prepare("onnx", "model.onnx", image, threads=2)()                # doctest: +SKIP
     """
+    from ..images import to_channels
+
     if kind in ("tflite", "onnx"):
         from ..export.runtime import Runner
 
         runner = Runner(target, threads=threads)
+        image = to_channels(image, runner.metadata.channels)
         return lambda: runner.labels(image)
     if kind == "saved_model":
         import tensorflow as tf
 
+        from ..export.tails import VERBS
+
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        served = tf.saved_model.load(target)
-        return lambda: served.signatures["segment"](image=tf.constant(image[None]))["labels"].numpy()
+        served = tf.saved_model.load(target).signatures
+        answer = next(served[verb] for verb in VERBS.values() if verb in served)
+        image = to_channels(image, answer.structured_input_signature[1]["image"].shape[-1])
+        return lambda: answer(image=tf.constant(image[None]))["labels"].numpy()
     import keras
     import numpy as np
 
@@ -81,7 +88,7 @@ def prepare(kind, target, image, threads):
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     model = zoo.load(target)
-    batch = image[None].astype("float32")
+    batch = to_channels(image, model.input_shape[-1])[None].astype("float32")
     call = model if kind == "keras call" else lambda x: model.predict(x, verbose=0)
     return lambda: keras.ops.convert_to_numpy(call(batch)).argmax(-1).astype(np.uint8)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images import overlay, write_image
+from ..looks import draw_grids
 
 PICTURES = "report"  # folder of the pictures, beside the page
 _RED = np.array([230, 30, 30])
@@ -22,7 +23,7 @@ def write_report(folder, name, report):
         report: ``ExportReport``.
 
     Returns:
-        dict: what ``report`` says, the entry, and the SHA-256 of its weights.
+        dict: what ``report`` says, the entry, its task, and the SHA-256 of its weights.
 
     Example:
         >>> write_report("exports", "fcn8s_mobilenet_camvid", report)        # doctest: +SKIP
@@ -31,14 +32,17 @@ def write_report(folder, name, report):
     from ..zoo.data import DATASETS
     from ..zoo.weights import checksum
 
-    folder = Path(folder)
-    facts = {"entry": name, "weights": checksum(f"{name}.weights.h5"), **report.to_dict()}
+    folder, dataset = Path(folder), DATASETS[info(name).dataset]
+    facts = {"entry": name, "task": dataset.task, "weights": checksum(f"{name}.weights.h5"), **report.to_dict()}
     artifacts = [artifact for artifact in read_report(folder) if artifact["file"] != facts["file"]]
     artifacts.append(facts)
     if report.parity.example:
         (folder / PICTURES).mkdir(exist_ok=True)
-        palette = DATASETS[info(name).dataset].palette
-        write_image(folder / PICTURES / f"{facts['file']}.png", comparison(*report.parity.example, palette))
+        if dataset.task == "segmentation":
+            picture = comparison(*report.parity.example, dataset.palette)
+        else:
+            picture = draw_grids(report.parity.example[0], [])
+        write_image(folder / PICTURES / f"{facts['file']}.png", picture)
     _replace(folder / "report.json", json.dumps({"artifacts": artifacts}, indent=2) + "\n")
     _replace(folder / "report.html", page(artifacts))
     return facts
@@ -102,11 +106,11 @@ def page(artifacts):
         kept = "".join(
             f"<li>{html.escape(layer)}: {html.escape(reason)}</li>" for layer, reason in facts["float_layers"].items()
         )
-        file = html.escape(facts["file"])
+        file, shown = html.escape(facts["file"]), _SHOWN[facts.get("task", "segmentation")]
         figures.append(
-            f'<figure><figcaption>{file}: photograph, Keras, file, difference (the image of the least agreement; '
+            f"<figure><figcaption>{file}: {shown} (the image of the least agreement; "
             f"{html.escape(facts['images'])})</figcaption>"
-            f'<img src="{PICTURES}/{file}.png" alt="the labels of Keras and of {file}">'
+            f'<img src="{PICTURES}/{file}.png" alt="the image on which Keras and {file} agree least">'
             + (f"<p>Left in float32:</p><ul>{kept}</ul>" if kept else "")
             + "</figure>"
         )
@@ -115,6 +119,7 @@ def page(artifacts):
     return _PAGE.format(head=head, table=table, figures="\n".join(figures))
 
 
+_SHOWN = {"segmentation": "photograph, Keras, file, difference", "recognition": "image"}
 _COLUMNS = ("entry", "format", "precision", "tail", "MB", "worst difference", "mean", "same label, %", "images")
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -125,7 +130,7 @@ body {{ font: 15px system-ui, sans-serif; margin: 2em auto; max-width: 90em; pad
 table {{ border-collapse: collapse }}
 td, th {{ padding: .3em .8em; text-align: left; border-bottom: 1px solid #ccc }}
 figure {{ margin: 2em 0 }}
-img {{ width: 100% }}
+img {{ max-width: 100% }}
 </style>
 <h1>Exported files and their proof</h1>
 <p>Each file was run in its own runtime, and its answers held against those of the Keras model. Differences are of the

@@ -1,25 +1,31 @@
-"""What a verb is pointed at: an entry of the zoo, or an exported file. Both give labels for an image."""
+"""What a verb is pointed at: an entry of the zoo, or an exported file. Both give answers for an image."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
-    """Something that segments.
+    """Something that looks at images.
 
     Args:
         entry: name of the entry, or what the file says it is.
+        task: key of ``zoo.data.TASKS``.
         format: "keras", "tflite" or "onnx".
         precision: of its arithmetic.
         tail: what a file answers with; "" for an entry.
         dataset: key of ``zoo.data.DATASETS`` that it was trained on, or None.
         classes: K names.
-        palette: K colours.
+        palette: K colours; none for recognition.
         image_size: (H, W) that it takes.
-        labels: function, uint8 (H, W, 3) -> uint8 (H, W).
-        labels_tiled: the same for an image of any size, at its own resolution.
+        channels: C of its images.
+        seed: of a training that is not the published one, or None.
+        labels: function, uint8 (H, W, C) -> uint8 (H, W), or () for recognition.
+        labels_tiled: of segmentation, the same for an image of any size, at its own resolution.
+        probabilities: function, uint8 (H, W, C) -> float32 (H, W, K) or (K,).
+        attend: function, uint8 (H, W, C) -> list of grids (h, w, 2), where its spatial transformers look.
 
     Example:
         >>> open_target("missing.onnx")
@@ -28,6 +34,7 @@ class Target:
     """
 
     entry: str
+    task: str
     format: str
     precision: str
     tail: str
@@ -35,22 +42,28 @@ class Target:
     classes: tuple
     palette: tuple
     image_size: tuple
+    channels: int
+    seed: int | None = None
     labels: Callable
     labels_tiled: Callable
+    probabilities: Callable
+    attend: Callable
 
 
-def open_target(name, threads=None):
+def open_target(name, threads=None, run=None):
     """Open an entry or a file.
 
     Args:
         name: name of an entry, or path of a .tflite or .onnx file. A file loads neither TensorFlow nor Keras.
         threads: processor threads for a file, or None.
+        run: folder of a training of that entry, whose best weights are taken instead of the zoo's; or None.
 
     Returns:
         ``Target``.
 
     Raises:
         UnknownEntry: if it is neither.
+        ValueError: if the run is not one of that entry.
 
     Example:
         >>> open_target("fcn8s_mobilenet_camvid").classes[0]
@@ -58,7 +71,7 @@ def open_target(name, threads=None):
     """
     if Path(name).suffix in (".tflite", ".onnx"):
         return _file(name, threads)
-    return _entry(name)
+    return _entry(name, run)
 
 
 def _file(path, threads):
@@ -68,6 +81,7 @@ def _file(path, threads):
     facts = runner.metadata
     return Target(
         entry=facts.name,
+        task=facts.task,
         format=Path(path).suffix[1:],
         precision=facts.precision,
         tail=facts.tail,
@@ -75,21 +89,35 @@ def _file(path, threads):
         classes=facts.classes,
         palette=facts.palette,
         image_size=facts.image_size,
+        channels=facts.channels,
         labels=runner.labels,
         labels_tiled=runner.labels_tiled,
+        probabilities=runner.probabilities,
+        attend=runner.grids,
     )
 
 
-def _entry(name):
+def _entry(name, run):
     from .. import zoo
+    from ..export.tails import softmax
+    from ..models import load_weights
     from ..zoo.data import DATASETS
     from ..zoo.evaluate import labels_of
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
-    model = zoo.load(name)
+    model = zoo.load(name, weights=run is None)
+    seed = None
+    if run is not None:
+        seed = _seed(run, name)
+        load_weights(model, Path(run) / "best.weights.h5")
+
+    def logits(image):
+        return _of_one(model, image)
+
     return Target(
         entry=name,
+        task=dataset.task,
         format="keras",
         precision="float32",
         tail="",
@@ -97,17 +125,47 @@ def _entry(name):
         classes=dataset.classes,
         palette=dataset.palette,
         image_size=tuple(recipe.image_size),
+        channels=dataset.channels,
+        seed=seed,
         labels=labels_of(model),
-        labels_tiled=lambda image: _labels_tiled(model, image),
+        labels_tiled=lambda image: _labels_tiled(logits, image, model.input_shape[1:3]),
+        probabilities=lambda image: softmax(logits(image)),
+        attend=_grids_of(model),
     )
 
 
-def _labels_tiled(model, image):
+def _seed(run, name):
+    try:
+        recipe = json.loads((Path(run) / "recipe.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"run: expected the folder of a training, with recipe.json. {error}") from error
+    if recipe.get("name") != name:
+        raise ValueError(f"run: expected a training of {name}. Received: one of {recipe.get('name')}")
+    return recipe["seed"]
+
+
+def _of_one(model, image):
     import numpy as np
 
+    return np.asarray(model.predict_on_batch(image[None].astype("float32")))[0]
+
+
+def _grids_of(model):
+    """Function: image -> where each spatial transformer of a Keras model looks, in the order of their names."""
+    from ..models import attention, transformers
+
+    if not transformers(model):
+        return lambda image: []
+    looks = attention(model)
+
+    def grids(image):
+        found = looks.predict_on_batch(image[None].astype("float32"))
+        return [found[name][0] for name in sorted(found) if name.endswith("_grid")]
+
+    return grids
+
+
+def _labels_tiled(scores, image, size):
     from ..export.tiling import tiled_labels
 
-    def scores(tile):
-        return np.asarray(model.predict_on_batch(tile[None].astype("float32")))[0]
-
-    return tiled_labels(scores, image, model.input_shape[1:3])
+    return tiled_labels(scores, image, size)

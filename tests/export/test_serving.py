@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_segattn.export.serving import check, functions, label_map, segmentation
+from keras_segattn.export.serving import check, functions, label_map, of_images
 
 
 class Subclassed(keras.Model):
@@ -94,7 +94,7 @@ def test_labels_are_the_first_of_the_largest_logits():
 def test_both_functions_take_one_uint8_image_and_agree_with_the_model(model, photographs):
     import tensorflow as tf
 
-    served = segmentation(model)
+    served = of_images(model)
     image = {"image": tf.constant(photographs[:1])}
     assert served["segment"].inputs["image"].is_compatible_with(image["image"])
     (labels,) = served["segment"].function(image).values()
@@ -106,7 +106,7 @@ def test_both_functions_take_one_uint8_image_and_agree_with_the_model(model, pho
 
 def test_an_unknown_tail_is_refused(model):
     with pytest.raises(ValueError, match="tail: expected one of labels, labels-fast, .* Received: 'boxes'"):
-        segmentation(model, "boxes")
+        of_images(model, "boxes")
 
 
 # Several functions over one network
