@@ -92,7 +92,25 @@ class Runner:
             array = inputs[name] = np.asarray(inputs[name])
             if array.shape != shape or array.dtype != dtype:
                 raise RunnerError(f"{name}: expected {dtype} {shape}. Received: {array.dtype} {array.shape}")
-        return self._session.run(signature, inputs)
+        return self._session.run([signature], inputs)
+
+    def answers(self, image):
+        """Every output of every function; argument as ``labels``.
+
+        An .onnx file runs once for it, as its functions are one graph, and a .tflite file once for each function.
+
+        Returns:
+            dict: name of an output -> array, without the batch.
+
+        Raises:
+            RunnerError: if the image is of another shape or type.
+
+        Example:
+            >>> sorted(runner.answers(photograph))                           # doctest: +SKIP
+            ['labels', 'logits']
+        """
+        image = self._checked(image)
+        return {key: answer[0] for key, answer in self._session.run(self.signatures, {"image": image[None]}).items()}
 
     def labels(self, image):
         """The class of every pixel, or of the image for a file that recognises.
@@ -160,7 +178,7 @@ class Runner:
         image = self._checked(image)
         if "attend" not in self.signatures:
             return {}
-        return {key: answer[0] for key, answer in self._session.run("attend", {"image": image[None]}).items()}
+        return {key: answer[0] for key, answer in self._session.run(["attend"], {"image": image[None]}).items()}
 
     def grids(self, image):
         """The grids of ``attention`` alone, in the order of their transformers; argument as ``labels``.
@@ -230,7 +248,7 @@ class Runner:
         served = {output: signature for signature, outputs in self.signatures.items() for output in outputs}
         for output in (wanted, *sources):
             if output in served:
-                answer = self._session.run(served[output], {"image": image[None]})[output][0]
+                answer = self._session.run([served[output]], {"image": image[None]})[output][0]
                 return answer if output == wanted else _DERIVED[wanted](answer)
         raise RunnerError(f"{self.path.name}: expected a file that serves {wanted}. Its outputs: {', '.join(served)}")
 
@@ -263,8 +281,8 @@ class _LiteRT:
         details = self._runners[signature].get_input_details()
         return {name: (np.dtype(one["dtype"]), tuple(one["shape"].tolist())) for name, one in details.items()}
 
-    def run(self, signature, inputs):
-        return self._runners[signature](**inputs)
+    def run(self, signatures, inputs):
+        return {key: answer for name in signatures for key, answer in self._runners[name](**inputs).items()}
 
 
 class _OnnxRuntime:
@@ -282,13 +300,19 @@ class _OnnxRuntime:
             raise ValueError("It has none of its metadata: it is of another tool")
         self.metadata = Metadata.from_json(properties[KEY])
         self.signatures = self.metadata.signatures
+        missing = {*self._outputs(self.signatures)} - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise ValueError(f"It has no output {', '.join(sorted(missing))}: it is not what its metadata say")
 
     def inputs(self, signature):
         return {one.name: (_NUMPY[one.type], tuple(one.shape)) for one in self._session.get_inputs()}
 
-    def run(self, signature, inputs):
-        outputs = self.signatures[signature]
+    def run(self, signatures, inputs):
+        outputs = self._outputs(signatures)
         return dict(zip(outputs, self._session.run(outputs, inputs), strict=True))
+
+    def _outputs(self, signatures):
+        return [output for name in signatures for output in self.signatures[name]]
 
 
 _NUMPY = {

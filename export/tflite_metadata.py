@@ -3,6 +3,8 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
 BUFFER = "TFLITE_METADATA"
 LABELS = "labels.txt"
 
@@ -60,7 +62,10 @@ def attach_tflite_metadata(path, metadata):
         entry.name, entry.buffer = BUFFER, len(model.buffers)
         model.metadata.append(entry)
         model.buffers.append(schema.BufferT())
-    model.buffers[entry.buffer].data = list(_packed(_described(model, metadata)))
+    model.buffers[entry.buffer].data = _packed(_described(model, metadata))
+    for buffer in model.buffers:
+        if isinstance(buffer.data, bytes):  # they would be written one by one: seconds, for a quantised file
+            buffer.data = np.frombuffer(buffer.data, "uint8")
     flatbuffer_utils.write_model(model, path)
     with zipfile.ZipFile(path, "a") as archive:
         for name, text in {**files, LABELS: "\n".join(metadata.classes)}.items():

@@ -46,7 +46,7 @@ def rows(values, *, entry, format, precision, tail="", split="", images="", seed
             "value": f"{value:.6g}",
             "split": split,
             "images": images,
-            "seed": seed,
+            "seed": str(seed),
             "commit": commit,
         }
         for metric, value in values.items()

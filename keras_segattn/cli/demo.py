@@ -31,9 +31,13 @@ def command(name, port, no_browser, output, data_dir):
     What is not in the folder yet is exported and proven first. The runtimes come from npm, once.
     """
     from .. import zoo
+    from ..zoo.data import DATASETS
     from .benchmark import exported
 
     recipe = zoo.info(name)
+    task = DATASETS[recipe.dataset].task
+    if task != "segmentation":
+        raise click.UsageError(f"NAME: expected an entry that segments, for the page draws masks. {name} is one of {task}")
     modules = find_modules()
     Path(output).mkdir(parents=True, exist_ok=True)
     files = {

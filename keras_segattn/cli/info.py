@@ -36,4 +36,5 @@ def command(name, as_json):
     for row in measured:
         if (row["metric"], row["split"]) == (metric, "test"):
             file = f"{row['format']} {row['precision']} {row['tail']}".rstrip()
-            click.echo(f"{'test ' + metric:<16} {float(row['value']):.2f}  {file}, seed {row['seed']}")
+            other = "" if row["seed"] == str(recipe.seed) else f" of seed {row['seed']}"
+            click.echo(f"{'test ' + metric:<16} {float(row['value']):.2f}  {file}{other}")

@@ -12,6 +12,7 @@ from ..looks import draw_grids
 
 PICTURES = "report"  # folder of the pictures, beside the page
 _RED = np.array([230, 30, 30])
+_OLDER = {"task": "segmentation", "tail": "labels", "float_layers": {}}  # of files in a report that does not say so yet
 
 
 def write_report(folder, name, report):
@@ -56,7 +57,8 @@ def read_report(folder):
         []
     """
     path = Path(folder) / "report.json"
-    return json.loads(path.read_text())["artifacts"] if path.is_file() else []
+    artifacts = json.loads(path.read_text())["artifacts"] if path.is_file() else []
+    return [{**_OLDER, **facts} for facts in artifacts]
 
 
 def comparison(image, expected, found, palette):

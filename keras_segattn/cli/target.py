@@ -70,6 +70,8 @@ def open_target(name, threads=None, run=None):
         'sky'
     """
     if Path(name).suffix in (".tflite", ".onnx"):
+        if run is not None:
+            raise ValueError(f"run: expected the name of an entry beside it. Received: the file {name}")
         return _file(name, threads)
     return _entry(name, run)
 

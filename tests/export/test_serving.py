@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_segattn import models
 from keras_segattn.export.serving import check, functions, label_map, of_images
 
 
@@ -35,11 +36,11 @@ def for_batches_of_four():
 REFUSED = {
     "unknown size": (lambda: functional(None, None, 3), r"Received: \(None, None, None, 3\) -> "),
     "unknown width": (lambda: functional(64, None, 3), r"Received: \(None, 64, None, 3\) -> "),
-    "grey images": (lambda: functional(64, 96, 1), r"Received: \(None, 64, 96, 1\) -> "),
+    "images of four channels": (lambda: functional(64, 96, 4), r"Received: \(None, 64, 96, 4\) -> "),
     "flat images": (lambda: functional(96, 3, outputs=layers.Dense(5)), r"Received: \(None, 96, 3\) -> "),
-    "one label an image": (
-        lambda: functional(64, 96, 3, outputs=lambda image: layers.GlobalMaxPooling2D()(image)),
-        r"-> \(None, 3\)",
+    "a class for every row": (
+        lambda: functional(64, 96, 3, outputs=lambda image: layers.Reshape((64, 96))(layers.Conv2D(1, 1)(image))),
+        r"-> \(None, 64, 96\)",
     ),
     "a smaller answer": (
         lambda: functional(64, 96, 3, outputs=lambda image: scores(image, strides=2)),
@@ -62,7 +63,7 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_model_of_another_kind_is_refused_with_its_shapes(kind):
     build, received = REFUSED[kind]
-    with pytest.raises(ValueError, match=rf"model: expected one image \(B, H, W, 3\) of known size.*{received}"):
+    with pytest.raises(ValueError, match=rf"model: expected one image \(B, H, W, C\) of known size.*{received}"):
         check(build())
 
 
@@ -82,6 +83,23 @@ def test_half_precision_inside_is_refused_by_the_name_of_the_layer():
     model = functional(64, 96, 3, outputs=lambda image: layers.Activation("linear", dtype="float32")(inner(image)))
     with pytest.raises(ValueError, match="model: expected float32 arithmetic.* Received: float16 in half"):
         check(model)
+
+
+def test_a_model_that_recognises_is_served_with_one_label_an_image_and_where_it_looks():
+    model = models.st_cnn((28, 28, 1), 10)
+    served = of_images(model)
+    image = np.random.default_rng(0).integers(0, 256, (1, 28, 28, 1)).astype("uint8")
+    answers = {name: signature.function({"image": image}) for name, signature in served.items()}
+    logits = model.predict_on_batch(image.astype("float32"))
+    assert np.asarray(answers["classify"]["labels"]).tolist() == logits.argmax(-1).tolist()
+    np.testing.assert_allclose(answers["logits"]["logits"], logits, atol=1e-5)
+    assert sorted(answers["attend"]) == ["transformer_grid", "transformer_theta"]
+    np.testing.assert_allclose(answers["attend"]["transformer_theta"], [[1, 0, 0, 0, 1, 0]], atol=1e-6)
+
+
+def test_a_tail_of_pixels_is_refused_for_a_model_that_recognises():
+    with pytest.raises(ValueError, match="tail: expected one of labels, probabilities, logits for recognition"):
+        of_images(models.cnn((28, 28, 1), 10), "labels-fast")
 
 
 def test_labels_are_the_first_of_the_largest_logits():
