@@ -105,6 +105,7 @@ def export(
     calibration_source=None,
     float_layers=(),
     drop=None,
+    max_drop=culprits.MAX_DROP,
     operators=None,
 ):
     """Export a model of images, proven or not at all.
@@ -125,6 +126,7 @@ def export(
         calibration_source: where those come from, in words.
         float_layers: names of the layers that int8 leaves in float32; mixed finds its own.
         drop: for mixed, function: ``Runner`` -> points of its score that its file loses against the model.
+        max_drop: the most that a mixed file may lose, in those points.
         operators: how many operators the file may hold, in all of its functions; None for any number.
 
     Returns:
@@ -167,7 +169,7 @@ def export(
             float_layers=tuple(kept),
         )
         if precision == "mixed":
-            kept, lost = _mix(made, calibration, facts, drop)
+            kept, lost = _mix(made, calibration, facts, drop, max_drop)
         promised = {"operators": operators, "float_layers": list(kept)}
         facts = replace(facts, provenance={**facts.provenance, **promised})
         attach(made, facts)
@@ -205,7 +207,7 @@ def check_kind(format, precision, tail, task="segmentation"):
 RANKING_IMAGES = 6  # of the calibration, which tell the layers apart
 
 
-def _mix(path, calibration, metadata, drop):
+def _mix(path, calibration, metadata, drop, max_drop):
     """Make a float32 file mixed, in its place: the layers that stay float32, with the reasons, and what it loses."""
     if path.suffix == ".onnx":
         from .onnx_quantize import Int8Onnx
@@ -224,7 +226,7 @@ def _mix(path, calibration, metadata, drop):
         attach(measured, metadata)
         return drop(Runner(measured))
 
-    mixed = culprits.mix(int8, path, ranking, lost)
+    mixed = culprits.mix(int8, path, ranking, lost, limit=max_drop)
     return {culprit.layer: f"alone in int8 it changes {culprit}" for culprit in mixed.kept}, mixed.drop
 
 

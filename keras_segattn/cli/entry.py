@@ -50,7 +50,7 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
 
     from .. import __version__, zoo
     from ..export import Metadata, export
-    from ..zoo.data import DATASETS
+    from ..zoo.data import DATASETS, TASKS
     from ..zoo.weights import checksum
 
     dataset = DATASETS[recipe.dataset]
@@ -89,6 +89,7 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
         calibration_source=calibration_source,
         float_layers=recipe.float_layers,
         drop=_drop(recipe, model, data_dir) if precision == "mixed" else None,
+        max_drop=TASKS[dataset.task].max_drop,
         operators=recipe.operators.get(format) if (precision, tail) == ("float32", "labels") else None,
     )
 

@@ -22,6 +22,7 @@ class Task:
         metric: the score that is quoted, of those of ``zoo.evaluate``, in points of 100.
         title: its name in prose.
         direction: 1 if more of it is better, -1 if less is.
+        max_drop: the most that a file of mixed precision may lose of it.
 
     Example:
         >>> TASKS["recognition"].metric
@@ -31,11 +32,12 @@ class Task:
     metric: str
     title: str
     direction: int
+    max_drop: float
 
 
 TASKS = {
-    "segmentation": Task("mean_iou", "mIoU", 1),  # a class for every pixel
-    "recognition": Task("error", "error", -1),  # one class for the image
+    "segmentation": Task("mean_iou", "mIoU", 1, max_drop=0.3),  # a class for every pixel
+    "recognition": Task("error", "error", -1, max_drop=0.1),  # one class for the image
 }
 
 

@@ -142,9 +142,20 @@ def _sums(digits, labels, rng):
     return np.concatenate(pair, -1), labels + labels[other]                             # (N, 42, 42, 2), (N,)
 
 
-def _dataset(name, what, size, distort, classes=10, channels=1):
+# Data set -> function (digits (N, 28, 28), labels (N,), numpy Generator) -> (uint8 (N, H, W, C), labels (N,)).
+DISTORT = {
+    "mnist_r": _alone(distortions.rotate),
+    "mnist_rts": _alone(distortions.rotate_scale_translate),
+    "mnist_p": _alone(distortions.project),
+    "mnist_e": _alone(distortions.warp),
+    "mnist_cluttered": _alone(distortions.clutter),
+    "mnist_addition": _sums,
+}
+
+
+def _dataset(name, what, size, classes=10, channels=1):
     def open_digits(dataset, folder, split):
-        return Digits(*read_digits(folder, split), distort, seed=zlib.crc32(f"{name} {split}".encode()))
+        return Digits(*read_digits(folder, split), DISTORT[name], seed=zlib.crc32(f"{name} {split}".encode()))
 
     return Dataset(
         name=name,
@@ -165,10 +176,10 @@ def _dataset(name, what, size, distort, classes=10, channels=1):
 
 
 MNISTS = (
-    _dataset("mnist_r", "rotated by up to 90 degrees", 28, _alone(distortions.rotate)),
-    _dataset("mnist_rts", "rotated, scaled and translated", 42, _alone(distortions.rotate_scale_translate)),
-    _dataset("mnist_p", "projected", 42, _alone(distortions.project)),
-    _dataset("mnist_e", "bent elastically", 28, _alone(distortions.warp)),
-    _dataset("mnist_cluttered", "translated among clutter", 60, _alone(distortions.clutter)),
-    _dataset("mnist_addition", "two distorted digits, whose sum is asked for", 42, _sums, classes=19, channels=2),
+    _dataset("mnist_r", "rotated by up to 90 degrees", 28),
+    _dataset("mnist_rts", "rotated, scaled and translated", 42),
+    _dataset("mnist_p", "projected", 42),
+    _dataset("mnist_e", "bent elastically", 28),
+    _dataset("mnist_cluttered", "translated among clutter", 60),
+    _dataset("mnist_addition", "two distorted digits, whose sum is asked for", 42, classes=19, channels=2),
 )
