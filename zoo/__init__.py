@@ -26,7 +26,7 @@ fcn8s_mobilenet_camvid?
 
 
 def list_models(pattern="*"):
-    """Names of the zoo's entries.
+    """Names of the zoo's entries: the recipes that have been trained and published.
 
     Args:
         pattern: shell wildcard, e.g. ``"fcn8s_*"``.
@@ -39,12 +39,14 @@ def list_models(pattern="*"):
         ['fcn8s_mobilenet_camvid']
     """
     from .recipes import RECIPES
+    from .weights import recorded
 
-    return sorted(fnmatch.filter(RECIPES, pattern))
+    files = recorded()
+    return sorted(name for name in fnmatch.filter(RECIPES, pattern) if f"{name}.weights.h5" in files)
 
 
 def info(name):
-    """The recipe of an entry.
+    """The recipe of an entry, or of one that is yet to be trained.
 
     Args:
         name: name of an entry.

@@ -102,6 +102,22 @@ def checksum(filename):
     return table[filename]
 
 
+def recorded():
+    """The files that the table has.
+
+    Returns:
+        set of names.
+
+    Raises:
+        WeightsError: if a line of the table is not ``<SHA-256>  <name>``.
+
+    Example:
+        >>> "fcn8s_mobilenet_camvid.weights.h5" in recorded()
+        True
+    """
+    return set(_read_table())
+
+
 def record(path):
     """Writes the line of one file into the table, new or anew, and returns its SHA-256.
 

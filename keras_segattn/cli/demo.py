@@ -37,7 +37,7 @@ def command(name, port, no_browser, output, data_dir):
     recipe = zoo.info(name)
     task = DATASETS[recipe.dataset].task
     if task != "segmentation":
-        raise click.UsageError(f"NAME: expected an entry that segments, for the page draws masks. {name} is one of {task}")
+        raise click.UsageError(f"NAME: expected an entry that segments: the page draws masks. {name} is one of {task}")
     modules = find_modules()
     Path(output).mkdir(parents=True, exist_ok=True)
     files = {

@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_segattn import images
+from keras_segattn import images, zoo
 
 NAME = "stn_affine_mnist_r"
+pytestmark = pytest.mark.skipif(NAME not in zoo.list_models(), reason=f"{NAME} is not trained yet")
 
 
 def drawn(digit, angle):
@@ -33,7 +35,6 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tflite(tmp_path_factory):
-    from keras_segattn import zoo
     from keras_segattn.cli.entry import export_entry
 
     return export_entry(zoo.info(NAME), tmp_path_factory.mktemp("exported"), format="tflite").path
@@ -76,10 +77,13 @@ def test_tiles_are_for_segmentation_alone(segattn, digits):
     assert "--tiled: expected a model that segments" in err
 
 
-def test_a_run_is_evaluated_under_its_own_seed(tmp_path):
-    from dataclasses import asdict, replace
+def test_the_page_is_for_segmentation_alone(segattn):
+    code, _, err = segattn("demo", NAME)
+    assert code != 0
+    assert "NAME: expected an entry that segments" in err
 
-    from keras_segattn import zoo
+
+def test_a_run_is_evaluated_under_its_own_seed(tmp_path):
     from keras_segattn.cli.target import open_target
 
     run = tmp_path / "run"

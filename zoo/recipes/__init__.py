@@ -1,8 +1,30 @@
 """The recipes, one entry a file: a docstring that says how to rerun it, and ``RECIPE``."""
 
-from . import fcn8s_mobilenet_camvid, fcn16s_mobilenet_camvid, fcn32s_mobilenet_camvid
+from . import (
+    cnn_mnist_cluttered,
+    cnn_mnist_r,
+    cnn_mnist_rts,
+    fcn8s_mobilenet_camvid,
+    fcn16s_mobilenet_camvid,
+    fcn32s_mobilenet_camvid,
+    stn_affine_mnist_cluttered,
+    stn_affine_mnist_r,
+    stn_affine_mnist_rts,
+    stn_digit_addition,
+    stn_tps_mnist_r,
+)
 
-RECIPES = {
-    module.RECIPE.name: module.RECIPE
-    for module in (fcn32s_mobilenet_camvid, fcn16s_mobilenet_camvid, fcn8s_mobilenet_camvid)
-}
+_MODULES = (
+    fcn32s_mobilenet_camvid,
+    fcn16s_mobilenet_camvid,
+    fcn8s_mobilenet_camvid,
+    cnn_mnist_r,
+    stn_affine_mnist_r,
+    stn_tps_mnist_r,
+    cnn_mnist_rts,
+    stn_affine_mnist_rts,
+    cnn_mnist_cluttered,
+    stn_affine_mnist_cluttered,
+    stn_digit_addition,
+)
+RECIPES = {module.RECIPE.name: module.RECIPE for module in _MODULES}
