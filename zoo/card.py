@@ -41,7 +41,7 @@ def card(name, table):
             "",
             "```python",
             "from keras_segattn import zoo",
-            f'model = zoo.load("{name}")  # image (B, {shape}), 0..255 -> logits',
+            f'model = zoo.load("{name}")  # image (B, {shape}), {_PIXELS[dataset.channels]} 0..255 -> logits',
             "```",
             "",
             f"## Results on {dataset.title}",
@@ -90,6 +90,7 @@ _SCORES = {
     "segmentation": "Mean IoU on the test split, in percent",
     "recognition": "Share of the test split of which the answer is wrong, in percent",
 }
+_PIXELS = {1: "grey", 2: "red and green", 3: "RGB"}
 _COUNTED = {
     "segmentation": "; void pixels count nothing, and the IoU of a class is taken over the whole split",
     "recognition": "",
@@ -183,10 +184,14 @@ def tails_table(name, table):
         value = _values(row, table)
         lost = task.direction * (float(whole["value"]) - value[task.metric])
         lines.append(
-            f"| {row['tail']} | {value['ms']:.3g} | {value['output_bytes'] / 1000:.3g} | {value[task.metric]:.2f} "
+            f"| {row['tail']} | {value['ms']:.3g} | {_short(value['output_bytes'] / 1000)} | {value[task.metric]:.2f} "
             f"| {lost + 0:.2f} |"
         )
     return "\n".join(lines)
+
+
+def _short(number):
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _of_metric(table, **facts):
@@ -241,8 +246,8 @@ def _tables(table):
     for dataset in DATASETS.values():
         names = [name for name in list_models() if info(name).dataset == dataset.name]
         if names:
-            title = f"{dataset.title}: {_SCORES[dataset.task].lower()}"
-            parts.append(f"**{title}** ({dataset.splits['test']} images)\n\n{results_table(names, table)}")
+            title = f"{dataset.title}. {_SCORES[dataset.task]}, {dataset.splits['test']} images."
+            parts.append(f"{title}\n\n{results_table(names, table)}")
     return "\n\n".join(parts)
 
 

@@ -72,7 +72,7 @@ def test_the_default_is_conv_transpose_and_depth_to_space_has_the_same_weights()
     same(answer(subpixel, photo()), answer(plain, photo()))
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name.startswith("fcn")])
 def test_an_unknown_kind_is_refused_by_builders(name):
     with pytest.raises(ValueError, match="upsampling: expected one of .*bilinear.* Received: 'nearest'"):
         BUILDERS[name]((64, 96, 3), 3, upsampling="nearest")
