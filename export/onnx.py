@@ -25,7 +25,7 @@ def write_onnx(served, path, *, precision="float32", calibration=None, float_lay
         onnx.checker.ValidationError: if a graph is not valid.
 
     Example:
-        >>> write_onnx(segmentation(model), "model.onnx")                    # doctest: +SKIP
+        >>> write_onnx(of_images(model), "model.onnx")                       # doctest: +SKIP
         [PosixPath('model.onnx')]
     """
     from .onnx_quantize import halve_onnx, quantize_onnx
@@ -49,13 +49,28 @@ def _write(signatures, path):
     import tensorflow as tf
     import tf2onnx
 
+    from .grid_sample import warps_of_onnx
+
     specs = [signatures[0].inputs]
 
     @tf.function(input_signature=specs)
     def together(inputs):
         return {name: output for signature in signatures for name, output in signature.function(inputs).items()}
 
-    graph, _ = tf2onnx.convert.from_function(together, input_signature=specs, opset=OPSET)
+    with warps_of_onnx() as handlers:
+        options = {"opset": OPSET, "custom_op_handlers": handlers, "custom_rewriter": [_share]}
+        graph, _ = tf2onnx.convert.from_function(together, specs, **options)
+    used = {node.domain for node in graph.graph.node}
+    for unused in [entry for entry in graph.opset_import if entry.domain not in used]:
+        graph.opset_import.remove(unused)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
     return path
+
+
+def _share(graph, nodes):
+    """Rewriter of tf2onnx: computes once what several functions need. Its own later pass spares the outputs."""
+    from tf2onnx.optimizer import MergeDuplicatedNodesOptimizer
+
+    graph.reset_nodes(list(dict.fromkeys(nodes)))  # the rewriter of Gemm lists its nodes twice
+    return MergeDuplicatedNodesOptimizer().optimize(graph, 0).get_nodes()

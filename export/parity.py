@@ -1,5 +1,6 @@
 """Parity: a file runs in its own runtime on real images, and its answer is held against the model's."""
 
+import json
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ LIMITS = {
     "mixed": (None, 0.5),
 }
 MIN_IMAGES = 64
+AT_ONCE = 4  # images that the model answers together, a tenth faster than one by one
 
 
 class ParityError(AssertionError):
@@ -83,13 +85,14 @@ def compare(model, path, images, precision, tail="labels"):
     """
     name = Path(path).name
     images = check_images(images, model)
-    expected = _expectations(model, tail)
     rows, looks, example, least = [], [], (), 2.0
-    with closing(_answers(Path(path), images, tail, outputs(model, tail))) as answers:
-        for image, (labels, values, grids) in zip(images, answers, strict=True):
-            expected_labels, expected_values, expected_grids = expected(image)
+    with closing(_answers(Path(path), images, outputs(model, tail))) as answers:
+        for image, answer, expected in zip(images, answers, _expectations(model, images, tail), strict=True):
+            expected_labels, expected_values, expected_grids = expected
+            values = answer[TAILS[tail].values]
+            labels = answer["labels"] if "labels" in answer else values.argmax(-1)
             rows.append(_row(name, expected_labels, expected_values, labels, values))
-            looks += [_grid_difference(name, key, grid, grids.get(key)) for key, grid in expected_grids.items()]
+            looks += [_grid_difference(name, key, grid, answer[key]) for key, grid in expected_grids.items()]
             if rows[-1][2] < least:
                 least, example = rows[-1][2], (image, expected_labels, labels.astype("uint8"))
     worst, mean, equal, low, high, file_low, file_high = np.array(rows).T  # (N,) each
@@ -140,8 +143,8 @@ def check_images(images, model, *, name="images", at_least=MIN_IMAGES):
     return images
 
 
-def _expectations(model, tail):
-    """Function: image -> labels (H, W), values (H, W, K) and grids that a file of this tail has to give, by Keras."""
+def _expectations(model, images, tail):
+    """Labels (H, W), values (H, W, K) and grids that a file of this tail has to give, image by image, by Keras."""
     import keras
 
     from ..models import attention, transformers
@@ -152,15 +155,15 @@ def _expectations(model, tail):
         network = keras.Model(model.inputs, [model.outputs[0], before_upsampling(model)[0].outputs[0]])
     looks = attention(model) if transformers(model) else None
 
-    def expected(image):
-        image = image[None].astype("float32")
-        answer = network.predict_on_batch(image)
+    at_once = model.input_shape[0] or AT_ONCE
+    for start in range(0, len(images), at_once):
+        batch = images[start : start + at_once].astype("float32")
+        answer = network.predict_on_batch(batch)
         answers = Answers(*answer) if tail == "labels-fast" else Answers(np.asarray(answer))
         values = answers.logits if chosen.values == "logits" else answers.probabilities()
-        grids = looks.predict_on_batch(image) if looks else {}
-        return chosen.labels(answers)[0], values[0], {key: grid[0] for key, grid in grids.items()}
-
-    return expected
+        grids = looks.predict_on_batch(batch) if looks else {}
+        each = [{key: grid[place] for key, grid in grids.items()} for place in range(len(batch))]
+        yield from zip(chosen.labels(answers), values, each, strict=True)
 
 
 def _row(name, expected_labels, expected, labels, values):
@@ -202,41 +205,53 @@ def _hold(parity, precision, name):
         )
 
 
-def _answers(path, images, tail, served):
-    """labels, values and grids of the file, image by image."""
-    values = TAILS[tail].values
+def _answers(path, images, served):
+    """What all functions of the file answer, image by image: dict, name of an output -> array."""
     if path.is_dir():
-        yield from _saved_model_answers(path, images, values, served)
+        yield from _saved_model_answers(path, images, served)
         return
     try:
         runner = Runner(path)
+        _check_functions(path.name, runner.signatures, served)
         for image in images:
-            yield runner.labels(image), getattr(runner, values)(image), runner.attention(image)
+            yield runner.answers(image)
     except RunnerError as error:
         raise ParityError(str(error)) from error
 
 
-def _saved_model_answers(path, images, values, served):
+def _check_functions(name, functions, served):
+    """Raise ParityError unless the functions of a file are those that are served, with the same outputs."""
+    found, expected = (
+        "; ".join(f"{key}: {', '.join(sorted(names))}" for key, names in sorted(signatures.items()))
+        for signatures in (functions, served)
+    )
+    if found != expected:
+        raise ParityError(f"{name}: expected the functions {expected}. Received: {found or 'none'}")
+
+
+def _saved_model_answers(path, images, served):
     """A SavedModel runs in a fresh process, which has TensorFlow but not the code of this package."""
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/images.npy", images)
         try:
-            run_python("-c", _RUN_SAVED_MODEL, str(path), folder, *served)
+            run_python("-c", _RUN_SAVED_MODEL, str(path), folder)
         except ProcessError as error:
             raise ParityError(f"{path.name}: expected a SavedModel that runs. {error}") from error
+        _check_functions(path.name, json.loads(Path(folder, "functions.json").read_text()), served)
+        names = [output for names in served.values() for output in names]
         for index in range(len(images)):
-            with np.load(f"{folder}/{index}.npz") as answer:
-                scores = answer[values]
-                labels = answer["labels"] if "labels" in answer else scores.argmax(-1)
-                yield labels, scores, {key: answer[key] for key in served.get("attend", ())}
+            yield {output: np.load(f"{folder}/{index}_{output}.npy") for output in names}
 
 
 _RUN_SAVED_MODEL = """
-import sys, numpy as np, tensorflow as tf
-path, folder, *names = sys.argv[1:]
-served = tf.saved_model.load(path).signatures
+import json, sys, numpy as np, tensorflow as tf
+path, folder = sys.argv[1:]
+functions = dict(tf.saved_model.load(path).signatures)
+functions.pop("serving_default", None)  # what TensorFlow Serving calls, the first one by another name
+with open(f"{folder}/functions.json", "w") as file:
+    json.dump({name: list(function.structured_outputs) for name, function in functions.items()}, file)
 for index, image in enumerate(np.load(f"{folder}/images.npy")):
-    image = tf.constant(image[None])
-    answers = {key: answer[0].numpy() for name in names for key, answer in served[name](image=image).items()}
-    np.savez(f"{folder}/{index}.npz", **answers)
+    for function in functions.values():
+        for output, array in function(image=tf.constant(image[None])).items():
+            np.save(f"{folder}/{index}_{output}.npy", array[0].numpy())
 """

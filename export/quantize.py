@@ -58,7 +58,7 @@ class Int8:
     """The int8 files of one float32 .tflite file, which is calibrated once, whatever layers then stay float.
 
     Kernels are int8 per output channel, activations int8 per tensor with ranges that are a moving average over
-    the images, biases int32.
+    the images, biases int32. What ``warps`` finds always stays float.
 
     Args:
         path: float32 .tflite file.
@@ -80,20 +80,19 @@ class Int8:
     def __init__(self, path, calibration, signatures):
         if calibration is None or len(calibration) == 0:
             raise ValueError("calibration: expected real images for int8. Received: none")
-        from ai_edge_quantizer import quantizer, recipe
+        from .tflite_reader import read_tflite
+        from .warps import warps
 
         self.path = path
         self._file = Path(path).read_bytes()  # the file may be overwritten by what is written
+        found = warps(read_tflite(Path(path)).functions)
+        self._warps = {";".join(tensor.name for tensor in operator.outputs) for operator in found}
         self._operators = list(_operators(self._file))
         self.layers = {}
         for operator in self._operators:
-            if operator.layer:
+            if operator.layer and operator.results not in self._warps:
                 self.layers[operator.layer] = self.layers.get(operator.layer, 0) + operator.size
-        calibrating = quantizer.Quantizer(self._file)
-        calibrating.load_quantization_recipe(recipe.static_wi8_ai8())
-        samples = [{"image": image[None]} for image in calibration]
-        with quietly():
-            self._ranges = calibrating.calibrate(dict.fromkeys(signatures, samples))
+        self._ranges = _ranges(self._file, calibration, signatures)
 
     def write(self, path, float_layers=()):
         """Write one file.
@@ -112,9 +111,12 @@ class Int8:
 
         quantizing = quantizer.Quantizer(self._file)
         quantizing.load_quantization_recipe(recipe.static_wi8_ai8())
-        everything, output = qtyping.TFLOperationName.ALL_SUPPORTED, qtyping.TFLOperationName.OUTPUT
-        floats = [(self._results_of(name), everything) for name in float_layers]
-        for names, operation in [(".*", output), *floats]:
+        everything = qtyping.TFLOperationName.ALL_SUPPORTED
+        floats = [(".*", qtyping.TFLOperationName.INPUT), (".*", qtyping.TFLOperationName.OUTPUT)]
+        floats += [(self._results_of(name), everything) for name in float_layers]
+        if self._warps:
+            floats.append((_expression(self._warps), everything))
+        for names, operation in floats:
             quantizing.update_quantization_recipe(
                 regex=names, operation_name=operation, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE
             )
@@ -124,10 +126,75 @@ class Int8:
 
     def _results_of(self, layer):
         """Regular expression of the names of what a layer's operators compute."""
-        found = [re.escape(operator.results) for operator in self._operators if layer in operator.scopes]
+        found = [operator.results for operator in self._operators if layer in operator.scopes]
         if not found:
             raise ValueError(f"float_layers: expected names of {', '.join(self.layers)}. Received: {layer!r}")
-        return f"^({'|'.join(found)});?$"
+        return _expression(found)
+
+
+def _ranges(file, calibration, signatures):
+    """dict: name of a tensor -> its least and largest value, moving averages over the images.
+
+    ``Quantizer.calibrate`` finds the same ones in three times the time: it runs all functions, which are much the
+    same network, and takes every tensor out of the runtime, which can note the extremes itself.
+    """
+    from ai_edge_quantizer import calibrator, recipe_manager
+    from ai_edge_quantizer.utils import qsv_utils
+
+    def averaged(before, now):  # in float32, which the file has
+        before, now = ({end: value.astype("float32") for end, value in ends.items()} for ends in (before, now))
+        return qsv_utils.moving_average_update(before, now)
+
+    noting = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
+    calibrating = calibrator.Calibrator(file, mode=noting, qsv_update_func=averaged)
+    samples = [{"image": image[None]} for image in calibration]
+    twins = {}
+    for signature, tensors in _twins(file, signatures):
+        twins |= tensors
+        if any(tensor == twin for tensor, twin in tensors.items()):
+            with quietly():
+                calibrating.calibrate({signature: samples}, recipe_manager.RecipeManager())
+    ranges = calibrating.get_model_qsvs()
+    return ranges | {tensor: ranges[twin] for tensor, twin in twins.items() if twin in ranges}
+
+
+def _twins(file, signatures):
+    """(signature, dict: name of a tensor that it computes -> name of the first that always holds the same).
+
+    Two tensors do if operators with the same options made them of tensors that do, of inputs of the same name, and of
+    equal constants. The function of the most operators is the first.
+    """
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+
+    model = tfl_flatbuffer_utils.read_model(file)
+    served = [one for one in model.signatureDefs if one.signatureKey.decode() in signatures]
+    first = {}  # how it is made -> name
+    for signature in sorted(served, key=lambda one: -len(model.subgraphs[one.subgraphIndex].operators)):
+        function = model.subgraphs[signature.subgraphIndex]
+        held = {entry.tensorIndex: entry.name for entry in signature.inputs}  # index -> what stands for it
+
+        def content(index, held=held, function=function):
+            if index in held or index < 0:
+                return held.get(index)
+            tensor = function.tensors[index]
+            data = model.buffers[tensor.buffer].data
+            return tensor.name if data is None else (tensor.type, tuple(tensor.shape), bytes(data))
+
+        twins = {}
+        for entry in signature.inputs:
+            name = function.tensors[entry.tensorIndex].name.decode()
+            twins[name] = first.setdefault(entry.name, name)
+        for operator in function.operators:
+            options = [repr(vars(one)) for one in (operator.builtinOptions, operator.builtinOptions2) if one]
+            step = operator.opcodeIndex, *options, *map(content, operator.inputs)
+            for place, index in enumerate(operator.outputs):
+                name = function.tensors[index].name.decode()
+                held[index] = twins[name] = first.setdefault((*step, place), name)
+        yield signature.signatureKey.decode(), twins
+
+
+def _expression(names):
+    return f"^({'|'.join(map(re.escape, names))});?$"
 
 
 @contextlib.contextmanager

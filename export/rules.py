@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .warps import warps
+
 LEAST_OPSET = 18  # what tf2onnx writes at most; below it, quantization and resizing mean something else
 LARGE = 256  # weights of a kernel that nobody sets by hand, as one does for a mean or a blur
 
@@ -87,8 +89,11 @@ def _custom_operator(artifact, promise):
 def _float_island(artifact, promise):
     find = _islands_of_tflite if artifact.format == "tflite" else _islands_of_onnx
     asked = [f"/{name}_" for name in promise.float_layers]  # TensorFlow's scope of a layer is its name and "_"
+    needed = set(warps(artifact.functions))
     for function in artifact.functions:
         for operator in find(function.operators):
+            if operator in needed:
+                continue
             constants = (tensor for tensor in operator.inputs if tensor.constant is not None)  # a kernel has a scope
             names = [operator.name, *(tensor.name for tensor in (*operator.outputs, *constants))]
             if not any(scope in name for scope in asked for name in names):
@@ -271,7 +276,7 @@ RULES = {
         INSTEAD,
     ),
     "float-island": Rule(
-        "Operators that compute in float inside an int8 file, though no float layer was asked for.",
+        "Operators that compute in float inside an int8 file, though neither `float_layers` nor a warp asks for it.",
         "Each costs a conversion on either side, and an accelerator of integers hands it back to the processor.",
         "Quantize it too, or name its layer in `float_layers` if it is to stay float.",
         _float_island,

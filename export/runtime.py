@@ -293,6 +293,7 @@ class _OnnxRuntime:
             raise ImportError(f"{path.name} needs onnxruntime: install keras_segattn[onnx]") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # between answers; it takes a core
         options.log_severity_level = 4  # fatal; errors are raised, and printed by who catches them
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         properties = self._session.get_modelmeta().custom_metadata_map

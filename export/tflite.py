@@ -15,7 +15,7 @@ def write_tflite(served, path, *, precision="float32", calibration=None, float_l
         float_layers: names of the layers that "int8" leaves in float32.
 
     Example:
-        >>> write_tflite(segmentation(model), "model.tflite", precision="float16")  # doctest: +SKIP
+        >>> write_tflite(of_images(model), "model.tflite", precision="float16")  # doctest: +SKIP
     """
     import tensorflow as tf
 

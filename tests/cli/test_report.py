@@ -39,6 +39,18 @@ def test_a_report_of_two_files_has_both_and_the_newer_word_of_each(report, tmp_p
         assert Image.open(tmp_path / "report" / f"{facts['file']}.png").size == (16, 3)
 
 
+def test_a_report_of_before_there_were_tails_is_one_of_labels(report, tmp_path):
+    write_report(tmp_path, NAME, report)
+    told = json.loads((tmp_path / "report.json").read_text())
+    for name in ("task", "tail", "float_layers", "drop"):
+        del told["artifacts"][0][name]
+    (tmp_path / "report.json").write_text(json.dumps(told))
+    (facts,) = read_report(tmp_path)
+    assert (facts["task"], facts["tail"], facts["float_layers"]) == ("segmentation", "labels", {})
+    write_report(tmp_path, NAME, replace(report, path=Path("m.onnx"), format="onnx"))
+    assert (tmp_path / "report.html").read_text().count("<td>labels</td>") == 2
+
+
 def test_pixels_of_different_labels_are_red_and_all_others_are_grey(report):
     palette = [(index, 0, 0) for index in range(11)]
     image, expected, found = report.parity.example

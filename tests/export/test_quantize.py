@@ -9,6 +9,8 @@ from keras import layers
 from keras_segattn.export import export
 from keras_segattn.export.lint import operators
 from keras_segattn.export.quantize import PRECISIONS, Int8, quantize_int8, scopes, set_precision
+from keras_segattn.export.serving import Signature
+from keras_segattn.export.tflite import write_tflite
 from keras_segattn.layers import BilinearUpsampling2D
 
 
@@ -106,6 +108,45 @@ def test_the_same_images_give_the_same_file(float32, int8, photographs, tmp_path
     again.write_bytes(float32.read_bytes())
     quantize_int8(again, photographs[:8], ["segment", "logits"], ["conv1"])
     assert once.read_bytes() == again.read_bytes()
+
+
+def test_one_run_finds_the_ranges_that_the_quantizer_finds_of_each_function(float32, photographs, monkeypatch):
+    from ai_edge_quantizer import calibrator, quantizer, recipe
+
+    by_itself = quantizer.Quantizer(float32.read_bytes())
+    by_itself.load_quantization_recipe(recipe.static_wi8_ai8())
+    expected = by_itself.calibrate(dict.fromkeys(["segment", "logits"], [{"image": one[None]} for one in photographs]))
+    runs, calibrate = [], calibrator.Calibrator.calibrate
+
+    def counted(self, data, *arguments):
+        runs.extend(data)
+        calibrate(self, data, *arguments)
+
+    monkeypatch.setattr(calibrator.Calibrator, "calibrate", counted)
+    found = Int8(float32, photographs, ["logits", "segment"])._ranges
+    assert runs == ["segment"]
+    whole = {"segment_image:0", "logits_image:0", "StatefulPartitionedCall_1:0"}  # uint8: images and labels
+    assert set(expected) - set(found) <= whole
+    for name in set(expected) & set(found):
+        for end in ("min", "max"):
+            np.testing.assert_array_equal(np.ravel(found[name][end]), np.ravel(expected[name][end]))
+
+
+def test_functions_that_compute_different_things_have_ranges_of_their_own(photographs, tmp_path):
+    import tensorflow as tf
+
+    def times(factor):
+        return lambda inputs: {"product": factor * tf.cast(inputs["image"], tf.float32)}
+
+    image = {"image": tf.TensorSpec((1, *photographs.shape[1:]), tf.uint8, name="image")}
+    served = {"double": Signature(times(2.0), image), "triple": Signature(times(3.0), image)}
+    write_tflite(served, tmp_path / "products.tflite", precision="int8", calibration=photographs[:8])
+    brightest = photographs[photographs.max((1, 2, 3)).argmax()][None]
+    most = int(brightest.max())
+    assert most > 220
+    for name, factor in (("double", 2), ("triple", 3)):
+        run = Interpreter(str(tmp_path / "products.tflite")).get_signature_runner(name)
+        assert run(image=brightest)["product"].max() == pytest.approx(factor * most, rel=0.1)
 
 
 def test_a_float16_file_of_a_shallow_network_passes_its_limit(photographs, metadata, tmp_path, monkeypatch):

@@ -67,6 +67,14 @@ def test_a_function_is_run_by_its_name_with_all_of_its_outputs(path, photographs
     np.testing.assert_array_equal(labels[0], runner.labels(photographs[0]))
 
 
+def test_all_answers_at_once_are_those_of_each_function(path, photographs):
+    runner = Runner(path)
+    answers = runner.answers(photographs[0])
+    assert set(answers) == {"labels", "logits"}
+    np.testing.assert_array_equal(answers["logits"], runner.logits(photographs[0]))
+    np.testing.assert_array_equal(answers["labels"], runner.labels(photographs[0]))
+
+
 @pytest.mark.parametrize(
     ("signature", "inputs", "message"),
     [
@@ -201,6 +209,15 @@ def test_metadata_that_do_not_read_are_refused(bare, format, text):
         onnx.helper.set_model_props(model, {metadata_module.KEY: text})
         onnx.save(model, path)
     assert "metadata: expected the JSON of keras_segattn" in refusal(path)
+
+
+def test_an_onnx_file_without_an_output_of_its_metadata_is_refused(exported, tmp_path):
+    model = onnx.load(exported("onnx").path)
+    kept = [output for output in model.graph.output if output.name != "labels"]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    onnx.save(model, tmp_path / "cut.onnx")
+    assert "It has no output labels" in refusal(tmp_path / "cut.onnx")
 
 
 def test_a_file_that_may_not_be_read_is_refused(path, tmp_path):
