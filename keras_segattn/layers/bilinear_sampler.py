@@ -5,16 +5,14 @@ from keras import ops
 
 PADDINGS = ("zeros", "border", "reflection")
 INTERPOLATIONS = ("bilinear", "nearest")
-# A coordinate of float32 has no fraction beyond this, and nothing of a reflection is left.
-FAR = 2.0**24
 
 
 @keras.saving.register_keras_serializable(package="keras_segattn")
 class BilinearSampler(keras.layers.Layer):
     """Reads an image at the places of a grid, as ``torch.nn.functional.grid_sample`` does.
 
-    Called with ``[image, grid]``. The four neighbours of a place lie side by side in the channels of a
-    zero-padded copy of the image, so a single gather fetches them.
+    Called with ``[image, grid]``. The four neighbours of each place come from one gather on a zero-padded copy of
+    the image, all pixels in one list, and their weighted sum is the answer.
 
     Args:
         padding: what lies outside of the image: "zeros", "border" (its nearest pixel), or "reflection".
@@ -54,28 +52,24 @@ class BilinearSampler(keras.layers.Layer):
         image, grid = inputs
         image = ops.cast(image, self.compute_dtype)
         _, height, width, _ = ops.shape(image)
-        x = self._pixels(grid[..., 0], width)                              # (B, h, w), -1..W
-        y = self._pixels(grid[..., 1], height)                             # (B, h, w), -1..H
+        reach = grid + 1                                                   # (B, h, w, 2), 0..2 within the image
+        if self.padding == "reflection":
+            reach = ops.abs(reach - 4 * ops.round(reach / 4))              # folded at 0 and at 2
+        x = self._pixels(reach[..., 0], width)                             # (B, h, w), -1..W
+        y = self._pixels(reach[..., 1], height)                            # (B, h, w), -1..H
         image = ops.pad(image, [(0, 0), (1, 1), (1, 1), (0, 0)])           # (B, H + 2, W + 2, C)
         if self.interpolation == "nearest":
-            return _read(image, ops.round(y), ops.round(x))
+            return _read(image, ops.round(x), ops.round(y), [0])[0]
         left, top = ops.minimum(ops.floor(x), width - 1), ops.minimum(ops.floor(y), height - 1)
-        values = _read(_quads(image), top, left)                           # (B, h, w, 4C)
-        right, down = (ops.cast(part, image.dtype)[..., None] for part in (x - left, y - top))
-        upper_left, upper_right, lower_left, lower_right = ops.split(values, 4, axis=-1)
-        upper = upper_left + right * (upper_right - upper_left)
-        lower = lower_left + right * (lower_right - lower_left)
-        return upper + down * (lower - upper)                              # (B, h, w, C)
+        values = _read(image, left, top, [0, 1, width + 2, width + 3])     # (4, B, h, w, C)
+        weights = ops.cast(_weights(x - left, y - top), image.dtype)       # (4, B, h, w)
+        return ops.sum(values * weights[..., None], axis=0)
 
-    def _pixels(self, coordinate, size):
-        """From -1..1 to pixels, pixel 0 at 0; outside of the image no further than padding asks for."""
-        size = ops.cast(size, coordinate.dtype)
-        pixels = (coordinate + 1) / 2 * (size - 1) if self.align_corners else ((coordinate + 1) * size - 1) / 2
-        if self.padding == "zeros":
-            return _clip(pixels, -1, size)
-        if self.padding == "reflection":
-            pixels = _reflect(pixels, size, self.align_corners)
-        return _clip(pixels, 0, size - 1)
+    def _pixels(self, reach, size):
+        """Pixels from 0, the centre of the first one, and outside no further than padding needs."""
+        size = ops.cast(size, reach.dtype)
+        places = reach * ((size - 1) / 2) if self.align_corners else reach * (size / 2) - 0.5
+        return _clip(places, -1, size) if self.padding == "zeros" else _clip(places, 0, size - 1)
 
     def compute_output_shape(self, input_shape):
         (batch, _, _, channels), (_, height, width, _) = input_shape
@@ -96,24 +90,20 @@ def _clip(x, low, high):
     return ops.where(x < high, x, high)
 
 
-def _reflect(x, size, align_corners):
-    """Folds the line at the first and the last pixel, at their centres or their edges."""
-    start, span = (0.0, ops.maximum(size - 1, 1)) if align_corners else (-0.5, size)
-    x = ops.where(ops.abs(x) < FAR, x, 0) - start
-    x = ops.abs(x - 2 * span * ops.round(x / (2 * span)))                  # 0..span
-    return x + start
+def _weights(right, down):
+    """What each of four neighbours counts: upper left, upper right, lower left, lower right."""
+    left, up = 1 - right, 1 - down
+    return ops.stack([up * left, up * right, down * left, down * right])
 
 
-def _quads(image):
-    """Each pixel with its right, its lower and its lower right neighbour, (B, H - 1, W - 1, 4C)."""
-    left, right = image[:, :, :-1], image[:, :, 1:]
-    return ops.concatenate([left[:, :-1], right[:, :-1], left[:, 1:], right[:, 1:]], axis=-1)
+def _read(image, column, row, neighbours):
+    """The one gather: the pixels (N, B, h, w, C) so many places after (column, row) in the list of all pixels.
 
-
-def _read(image, row, column):
-    """One gather: image (B, H, W, C) at whole numbers (B, h, w), counted from -1 as its padding is."""
+    Columns and rows count from -1, as the padding of the image (B, H, W, C) does.
+    """
     batch, height, width, channels = ops.shape(image)
-    first = ops.reshape(ops.arange(batch, dtype="int32") * (height * width), (-1, 1, 1))
-    row, column = ops.cast(row, "int32") + 1, ops.cast(column, "int32") + 1
-    pixels = ops.reshape(image, (-1, channels))
-    return ops.take(pixels, first + row * width + column, axis=0)          # (B, h, w, C)
+    first = ops.arange(batch, dtype="int32") * (height * width) + (width + 1)
+    neighbours = ops.convert_to_tensor(neighbours, dtype="int32")
+    starts = ops.reshape(neighbours, (-1, 1, 1, 1)) + ops.reshape(first, (-1, 1, 1))  # (N, B, 1, 1)
+    positions = starts + (ops.cast(row, "int32") * width + ops.cast(column, "int32"))
+    return ops.take(ops.reshape(image, (-1, channels)), positions, axis=0)

@@ -34,7 +34,7 @@ class ThinPlateSplineGrid(keras.layers.Layer):
         >>> layer = ThinPlateSplineGrid((3, 3), control_points=2, align_corners=True)
         >>> theta = layer.identity() + np.array([0, 0, 0, 0, 0, 0, 1, 0], "float32")  # the last point looks right
         >>> [round(float(x), 2) for x in layer(theta[None])[0, 2, :, 0]]
-        [-1.0, 0.25, 2.0]
+        [-1.0, 0.5, 2.0]
     """
 
     def __init__(self, output_size, *, control_points=4, align_corners=False, **kwargs):

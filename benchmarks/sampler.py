@@ -1,0 +1,157 @@
+"""Reading images through a grid: BilinearSampler under TensorFlow beside torch's grid_sample and map_coordinates.
+
+    python benchmarks/sampler.py
+
+Prints milliseconds on two threads, median and fastest of interleaved runs, and the ratios of both to ours (above 1:
+ours is faster). A step is the value and its gradients to image and grid. torch gets its own layout, channels first.
+The last row is a whole warp, AffineGrid and sampler, in Keras and as the files exported of it. Needs torch.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's idle threads leave the cores to TensorFlow's
+
+import keras
+import numpy as np
+import tensorflow as tf
+import torch
+from keras import ops
+
+from keras_segattn.layers import AffineGrid, BilinearSampler
+
+SIZES, BATCHES, WARP = [(32, 32, 3), (256, 256, 3), (64, 64, 128)], (1, 32), (256, 256, 3)
+THETA = np.array([[0.9, 0.2, 0.05, -0.2, 0.9, 0.1]], "float32")  # turns, enlarges and moves a little
+THREADS, ROUNDS, SECONDS = 2, 40, 4.0  # of a contender: that many runs, but 3 if they take longer
+
+
+def map_coordinates(image, grid):
+    """The same with what Keras has: one channel at a time, the batch as a coordinate."""
+    _, height, width, channels = image.shape
+    x, y = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    batch = ops.broadcast_to(ops.reshape(ops.arange(image.shape[0], dtype="float32"), (-1, 1, 1)), x.shape)
+    places = ops.stack([batch, y, x])                                      # (3, B, h, w)
+    return ops.stack([ops.image.map_coordinates(image[..., c], places, order=1) for c in range(channels)], axis=-1)
+
+
+def grid_sample(image, grid):
+    return torch.nn.functional.grid_sample(image, grid, align_corners=False)
+
+
+def step_of_tensorflow(function):
+    @tf.function
+    def step(image, grid, sensitivity):
+        with tf.GradientTape() as tape:
+            tape.watch((image, grid))
+            value = tf.reduce_sum(function(image, grid) * sensitivity)
+        return value, *tape.gradient(value, (image, grid))
+
+    return step
+
+
+def step_of_torch(image, grid, sensitivity):
+    image, grid = image.detach().requires_grad_(), grid.detach().requires_grad_()
+    value = (grid_sample(image, grid) * sensitivity).sum()
+    return value, *torch.autograd.grad(value, (image, grid))
+
+
+def sampling(size, batch):
+    """forward and step -> {contender: function without arguments}, all of the same answers."""
+    rng = np.random.default_rng(0)
+    image, sensitivity = rng.normal(size=(2, batch, *size)).astype("float32")
+    grid = ops.convert_to_numpy(AffineGrid(size[:2])(np.repeat(THETA, batch, axis=0)))
+    ours, theirs = ([make(x) for x in (image, grid, sensitivity)] for make in (tf.constant, torch.tensor))
+    theirs = [x if x.shape[-1] == 2 else x.permute(0, 3, 1, 2).contiguous() for x in theirs]
+    forward, step = {}, {}
+    sampler = BilinearSampler()
+    for name, function in {"ours": lambda *inputs: sampler(inputs), "map_coordinates": map_coordinates}.items():
+        forward[name] = bind(tf.function(function), ours[:2])
+        step[name] = bind(step_of_tensorflow(function), ours)
+    forward["torch"], step["torch"] = bind(torch.no_grad()(grid_sample), theirs[:2]), bind(step_of_torch, theirs)
+    return {"forward": forward, "step": step}
+
+
+def exported(size):
+    """Keras, LiteRT, onnxruntime and torch: function without arguments, of a whole warp of one image."""
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    from keras_segattn.export.onnx import write_onnx
+    from keras_segattn.export.serving import functions
+    from keras_segattn.export.tflite import write_tflite
+
+    image, theta = keras.Input(size, name="image"), keras.Input((6,), name="theta")
+    warped = BilinearSampler(name="warp")([image, AffineGrid(size[:2], name="grid")(theta)])
+    model = keras.Model({"image": image, "theta": theta}, {"warped": warped})
+    served = functions(model, {"warp": (["image", "theta"], ["warped"])})
+    with tempfile.TemporaryDirectory() as folder:
+        write_tflite(served, Path(folder) / "warp.tflite")
+        interpreter = Interpreter(str(Path(folder) / "warp.tflite"), num_threads=THREADS)
+        interpreter.allocate_tensors()
+        (file,) = write_onnx(served, Path(folder) / "warp.onnx")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        session = onnxruntime.InferenceSession(file, options)
+    values = {"image": np.random.default_rng(0).normal(size=(1, *size)).astype("float32"), "theta": THETA}
+    for entry in interpreter.get_input_details():
+        interpreter.set_tensor(entry["index"], values["image" if len(entry["shape"]) == 4 else "theta"])
+    tensors = {name: tf.constant(value) for name, value in values.items()}
+    picture, matrix = torch.tensor(values["image"]).permute(0, 3, 1, 2).contiguous(), torch.tensor(THETA).view(1, 2, 3)
+
+    @torch.no_grad()
+    def by_torch():
+        return grid_sample(picture, torch.nn.functional.affine_grid(matrix, picture.shape, align_corners=False))
+
+    return {
+        "ours": bind(tf.function(model), [tensors]),
+        "LiteRT": interpreter.invoke,
+        "onnxruntime": bind(session.run, [["warped"], values]),
+        "torch": by_torch,
+    }
+
+
+def bind(function, arguments):
+    return lambda: function(*arguments)
+
+
+def measure(contenders):
+    """Name -> (median, fastest) in milliseconds; they take turns, so what else the machine does disturbs all alike."""
+    times = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()  # traces
+    for _ in range(ROUNDS):
+        for name, run in contenders.items():
+            if len(times[name]) >= 3 and sum(times[name]) > SECONDS:
+                continue
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: (1000 * statistics.median(seconds), 1000 * min(seconds)) for name, seconds in times.items()}
+
+
+def report(what, contenders):
+    found = measure(contenders)
+    print(what)
+    for name, values in found.items():
+        ratios = [value / ours for value, ours in zip(values, found["ours"], strict=True)]
+        print("  {:<16}{:9.2f} ms{:9.2f} ms{:8.2f}{:8.2f}".format(name, *values, *ratios), flush=True)
+
+
+def main():
+    print("                     median     fastest      times ours")
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    torch.set_num_threads(THREADS)
+    for size in SIZES:
+        for batch in BATCHES:
+            for what, contenders in sampling(size, batch).items():
+                report(f"{what}, {batch} x {'x'.join(map(str, size))}", contenders)
+    report(f"whole warp, 1 x {'x'.join(map(str, WARP))}", exported(WARP))
+
+
+if __name__ == "__main__":
+    main()
