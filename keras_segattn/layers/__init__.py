@@ -6,12 +6,19 @@
 """
 
 from .affine_grid import AffineGrid
+from .attention_decoder_cell import AttentionDecoderCell
+from .bahdanau_attention import BahdanauAttention
 from .bilinear_resizing import BilinearResizing2D
 from .bilinear_sampler import BilinearSampler
 from .bilinear_upsampling import BilinearUpsampling2D
+from .context_gate import ContextGate
 from .crop_like import CropLike
+from .hard_attention import HardAttention
+from .luong_attention import LuongAttention
+from .maxout import Maxout
 from .pad_to_multiple import PadToMultiple
 from .projective_grid import ProjectiveGrid
+from .reinforce import Reinforce
 from .resize_conv import ResizeConv2D
 from .spatial_transformer import SpatialTransformer
 from .subpixel_conv_transpose import SubpixelConv2DTranspose
@@ -20,12 +27,19 @@ from .thin_plate_spline_grid import ThinPlateSplineGrid
 
 __all__ = [
     "AffineGrid",
+    "AttentionDecoderCell",
+    "BahdanauAttention",
     "BilinearResizing2D",
     "BilinearSampler",
     "BilinearUpsampling2D",
+    "ContextGate",
     "CropLike",
+    "HardAttention",
+    "LuongAttention",
+    "Maxout",
     "PadToMultiple",
     "ProjectiveGrid",
+    "Reinforce",
     "ResizeConv2D",
     "SpatialTransformer",
     "SubpixelConv2DTranspose",
