@@ -5,14 +5,14 @@ Importing this package loads neither Keras nor a backend; a stage is loaded when
 
     >>> import keras_segattn
     >>> sorted(keras_segattn.__all__)
-    ['export', 'images', 'layers', 'losses', 'metrics', 'models', 'zoo']
+    ['decoding', 'export', 'images', 'layers', 'losses', 'metrics', 'models', 'zoo']
 """
 
 import importlib
 from pathlib import Path
 
 __version__ = "0.1.0"
-__all__ = ["images", "layers", "losses", "metrics", "models", "zoo", "export"]
+__all__ = ["images", "layers", "decoding", "losses", "metrics", "models", "zoo", "export"]
 
 # In a checkout, export/ and zoo/ lie beside this folder; installed, they lie in it.
 _root = Path(__file__).resolve().parent.parent

@@ -227,8 +227,8 @@ def test_many_exports_in_a_row_hold_no_more_memory(model, bare, metadata, proof,
         with open("/proc/self/statm") as pages:
             return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-    before = megabytes_after(3)
-    assert megabytes_after(10) < before + 25  # a model that is traced anew and kept makes 5 each time
+    memory = [megabytes_after(3), megabytes_after(10), megabytes_after(10)]
+    assert min(np.diff(memory)) < 25  # a model that is traced anew and kept makes 5 each time; an arena grows once
 
 
 # Rules and mixed precision
