@@ -3,8 +3,9 @@
     python benchmarks/sampler.py
 
 Prints milliseconds on two threads, median and fastest of interleaved runs, and the ratios of both to ours (above 1:
-ours is faster). A step is the value and its gradients to image and grid. torch gets its own layout, channels first.
-The last row is a whole warp, AffineGrid and sampler, in Keras and as the files exported of it. Needs torch.
+ours is faster). A step is the value and its gradients to image and grid. XLA is what ``jit_compile=True`` turns on;
+torch gets its own layout, channels first. The last row is a whole warp, AffineGrid and sampler, in Keras and as the
+files exported of it. Needs torch.
 """
 
 import itertools
@@ -46,7 +47,6 @@ def grid_sample(image, grid):
 
 
 def step_of_tensorflow(function):
-    @tf.function
     def step(image, grid, sensitivity):
         with tf.GradientTape() as tape:
             tape.watch((image, grid))
@@ -76,7 +76,9 @@ def sampling(size, batch):
         functions["map_coordinates"] = map_coordinates
     for name, function in functions.items():
         forward[name] = bind(tf.function(function), ours[:2])
-        step[name] = bind(step_of_tensorflow(function), ours)
+        step[name] = bind(tf.function(step_of_tensorflow(function)), ours)
+    forward["ours with XLA"] = bind(tf.function(functions["ours"], jit_compile=True), ours[:2])
+    step["ours with XLA"] = bind(tf.function(step_of_tensorflow(functions["ours"]), jit_compile=True), ours)
     forward["torch"], step["torch"] = bind(torch.no_grad()(grid_sample), theirs[:2]), bind(step_of_torch, theirs)
     return {"forward": forward, "step": step}
 

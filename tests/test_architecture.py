@@ -14,7 +14,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # A stage may import from those at its left, and from its own.
-STAGES = ["images", "scores", "layers", "decoding", "class_weights", "losses", "metrics", "models", "zoo", "export", "cli"]
+STAGES = [
+    *("images", "scores", "layers", "decoding", "class_weights", "losses", "metrics"),
+    *("models", "zoo", "export", "cli"),
+]
 # export takes a keras.Model, never a recipe; only cli knows both.
 FORBIDDEN = {"export": {"zoo"}}
 FOLDERS = {"zoo": ROOT / "zoo", "export": ROOT / "export"}
