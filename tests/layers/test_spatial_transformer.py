@@ -56,15 +56,16 @@ def test_theta_is_features_times_kernel_plus_bias():
 
 
 def test_the_gradient_reaches_localization_once_the_kernel_has_moved():
+    keras.utils.set_random_seed(0)
     image = noise(3, 8, 6, 2)
     model = keras.Sequential([keras.Input((8, 6, 2)), SpatialTransformer(localization(), name="stn")])
-    model.compile(keras.optimizers.SGD(0.01), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse")
     kernel = model.get_layer("stn").localization.layers[0].kernel
-    before = to_numpy(kernel)
+    before = np.array(to_numpy(kernel))
     model.train_on_batch(image, np.roll(image, 1, axis=1))
     np.testing.assert_array_equal(to_numpy(kernel), before)  # zeros let nothing through
     model.train_on_batch(image, np.roll(image, 1, axis=1))
-    assert np.abs(to_numpy(kernel) - before).max() > 1e-6
+    assert np.abs(to_numpy(kernel) - before).max() > 1e-4
 
 
 def test_it_learns_to_bring_back_a_blob_that_was_moved():
