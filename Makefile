@@ -2,6 +2,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+# Processes that share the tests.
+WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 IMAGE ?= $(shell $(BIN)/python -c "import sklearn, pathlib; print(pathlib.Path(sklearn.__file__).parent / 'datasets/images/china.jpg')")
 NAME ?= fcn8s_mobilenet_camvid
@@ -14,7 +16,7 @@ demo: $(INSTALLED)           ## a photograph segmented, three formats exported, 
 
 test: $(INSTALLED) $(VENV)/.backends   ## every test; with KERAS_SEGATTN_DATA set also those on real data
 	$(BIN)/python -m ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-entries: $(INSTALLED)   ## every entry exported and proven in every format and precision: a quarter of an hour
 	$(BIN)/python -m pytest -m every_entry
