@@ -16,6 +16,7 @@ from .crop_like import CropLike
 from .hard_attention import HardAttention
 from .luong_attention import LuongAttention
 from .maxout import Maxout
+from .mean_attention import MeanAttention
 from .pad_to_multiple import PadToMultiple
 from .projective_grid import ProjectiveGrid
 from .reinforce import Reinforce
@@ -24,6 +25,7 @@ from .spatial_transformer import SpatialTransformer
 from .subpixel_conv_transpose import SubpixelConv2DTranspose
 from .subpixel_upsampling import SubpixelUpsampling2D
 from .thin_plate_spline_grid import ThinPlateSplineGrid
+from .tokens import Tokens
 
 __all__ = [
     "AffineGrid",
@@ -37,6 +39,7 @@ __all__ = [
     "HardAttention",
     "LuongAttention",
     "Maxout",
+    "MeanAttention",
     "PadToMultiple",
     "ProjectiveGrid",
     "Reinforce",
@@ -45,4 +48,5 @@ __all__ = [
     "SubpixelConv2DTranspose",
     "SubpixelUpsampling2D",
     "ThinPlateSplineGrid",
+    "Tokens",
 ]

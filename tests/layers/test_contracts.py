@@ -140,6 +140,7 @@ LAYERS = {
         [(2, 3, 4), (2, 5, 7)],
         [(2, 2, 4), (2, 3, 7)],
     ),
+    "mean_attention": (layers.MeanAttention, [(2, 3, 4), (2, 5, 6)], [(2, 2, 4), (2, 7, 6)]),
     "hard_attention": (hard_attention, [(2, 3, 4), (2, 5, 7)], [(2, 2, 4), (2, 3, 7)]),
     "reinforce": (layers.Reinforce, [(2,), (2, 3, 4), (2, 3, 4)], [(3,), (3, 2, 5), (3, 2, 5)]),
     "maxout": (partial(layers.Maxout, 3, kernel_initializer="zeros"), (2, 5, 4), (2, 2, 4)),

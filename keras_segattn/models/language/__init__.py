@@ -1,0 +1,1 @@
+"""Language: a sentence for a sentence, or for an image."""
