@@ -95,7 +95,8 @@ def download(name, progress=False):
 def load(name, weights=True, num_classes=None, image_size=None):
     """An entry as a plain ``keras.Model``: ``image`` (B, H, W, C), 0..255 -> ``logits``.
 
-    The logits are (B, H, W, K) for segmentation, a class for every pixel, and (B, K) for recognition.
+    The logits are (B, H, W, K) for segmentation, a class for every pixel, and (B, K) for recognition. A model of
+    language takes a dict and gives (B, S, V), a score for every word; ``models.Writer`` makes sentences of it.
 
     Args:
         name: name of an entry.
@@ -116,18 +117,16 @@ def load(name, weights=True, num_classes=None, image_size=None):
         >>> load("fcn8s_mobilenet_camvid", num_classes=2, image_size=(96, 128)).output_shape
         (None, 96, 128, 2)
     """
-    from ..models import BUILDERS, load_weights, transfer_weights
+    from ..models import load_weights, transfer_weights
+    from .build import build
 
     recipe = info(name)
-    size = tuple(recipe.image_size if image_size is None else image_size)
-    dataset = data.DATASETS[recipe.dataset]
-    shape, own_classes = (*size, dataset.channels), len(dataset.classes)
-    model = BUILDERS[recipe.model](shape, num_classes or own_classes, **recipe.arguments)
+    model = build(recipe, image_size=image_size, num_classes=num_classes)
     if not weights:
         return model
     pretrained = model
-    if num_classes not in (None, own_classes):
-        pretrained = BUILDERS[recipe.model](shape, own_classes, **recipe.arguments)
+    if num_classes not in (None, len(data.DATASETS[recipe.dataset].classes)):
+        pretrained = build(recipe, image_size=image_size)
     load_weights(pretrained, download(name))
     if pretrained is not model:
         transfer_weights(pretrained, model)

@@ -1,26 +1,45 @@
-"""The evaluation, the only one: a segmenter over a whole official split."""
+"""The evaluation, the only one: a model over a whole official split."""
+
+import itertools
 
 import numpy as np
 
 from ..images import fit, restore
 from ..scores import confusion_matrix, scores
+from .text_scores import bleu, by_length, caption_bleu, cider_d
 
 
-def evaluate(labels, examples, dataset, *, image_size):
-    """Scores of a model, against the labels.
+def evaluate(answers, examples, dataset, *, image_size=None, batch_size=64):
+    """Scores of a model, against the labels or what people wrote.
 
     Segmentation is scored at the labels' own resolution: one confusion matrix is summed over all examples, void left
     out, and the mean IoU is over its classes. Recognition is scored by the share of images of which it is wrong.
+    Translation and captions are scored as whole splits, see ``text_scores``.
 
     Args:
-        labels: function, uint8 (H, W, C) of ``image_size`` -> label map (H, W), or one label for recognition.
-        examples: iterable of dict with ``image`` and ``label``, see ``data.builder.open_split``.
+        answers: function, by the task of the data set:
+
+            - segmentation: uint8 (H, W, C) of ``image_size`` -> label map (H, W);
+            - recognition: uint8 (H, W, C) -> one label;
+            - translation: list of str -> list of str;
+            - captioning: list of uint8 (H, W, 3) of ``image_size`` -> list of str.
+        examples: iterable of dict, see ``data.builder.open_split``; text is asked for batch by batch as they come.
         dataset: ``Dataset``.
-        image_size: (H, W) that the model takes; photographs of another size are resized, and label maps back.
+        image_size: (H, W) that the model takes, or None for that of the data set; photographs of another size are
+            resized, and label maps back.
+        batch_size: sentences or captions that are asked for at once, at most.
 
     Returns:
-        dict, in points of 100: ``mean_iou``, ``pixel_accuracy`` and ``iou_<class>`` of segmentation, ``error`` and
-        ``error_<class>`` of recognition.
+        dict, in points of 100:
+
+        - segmentation: ``mean_iou``, ``pixel_accuracy`` and ``iou_<class>``;
+        - recognition: ``error`` and ``error_<class>``;
+        - translation: ``bleu``, and by words of the source ``bleu_1_to_5``, ``bleu_6_to_10``, ``bleu_11_to_15`` and
+          ``bleu_over_15``, as far as there are such sentences;
+        - captioning: ``bleu_1`` .. ``bleu_4``, and ``cider_d``, 100 times that of the paper as is customary.
+
+    Raises:
+        ValueError: if there are more or fewer sentences than were asked for, or no examples.
 
     Example:
         >>> from keras_segattn.zoo.data import DATASETS
@@ -30,11 +49,10 @@ def evaluate(labels, examples, dataset, *, image_size):
         >>> evaluate(perfect, [example], DATASETS["camvid"], image_size=(3, 4))["mean_iou"]
         100.0
     """
+    return _EVALUATIONS[dataset.task](answers, examples, dataset, image_size or dataset.image_size, batch_size)
 
-    return _EVALUATIONS[dataset.task](labels, examples, dataset, image_size)
 
-
-def _evaluate_segmentation(labels, examples, dataset, image_size):
+def _evaluate_segmentation(labels, examples, dataset, image_size, batch_size):
     def answer(example):
         found = labels(fit(example["image"], *image_size))
         return restore(np.asarray(found, "uint8"), *example["label"].shape)
@@ -49,7 +67,7 @@ def _evaluate_segmentation(labels, examples, dataset, image_size):
     return {"mean_iou": 100 * found["mean_iou"], "pixel_accuracy": 100 * found["pixel_accuracy"], **by_class}
 
 
-def _evaluate_recognition(labels, examples, dataset, image_size):
+def _evaluate_recognition(labels, examples, dataset, image_size, batch_size):
     answers = np.array([(int(example["label"]), int(labels(example["image"]))) for example in examples])
     truth, found = answers.T                                               # (N,) each
     wrong = {
@@ -60,7 +78,37 @@ def _evaluate_recognition(labels, examples, dataset, image_size):
     return {"error": 100 * float((found != truth).mean()), **wrong}
 
 
-_EVALUATIONS = {"segmentation": _evaluate_segmentation, "recognition": _evaluate_recognition}
+def _evaluate_translation(translate, examples, dataset, image_size, batch_size):
+    told = list(_in_batches(translate, examples, lambda example: example["source"], batch_size))
+    found = [answer for answer, _ in told]
+    sources, targets = ([example[name] for _, example in told] for name in ("source", "target"))
+    score, _ = bleu(found, targets)
+    return {"bleu": score, **{f"bleu_{name}": value for name, value in by_length(found, targets, sources).items()}}
+
+
+def _evaluate_captioning(describe, examples, dataset, image_size, batch_size):
+    asked = _in_batches(describe, examples, lambda example: fit(example["image"], *image_size), batch_size)
+    told = [(answer, example["captions"]) for answer, example in asked]
+    found, captions = ([each[part] for each in told] for part in range(2))
+    return {**caption_bleu(found, captions), "cider_d": 100 * cider_d(found, captions)}
+
+
+def _in_batches(answers, examples, question, batch_size):
+    """Pairs of answer and example, in the order of the examples, of which no more are held than are asked about."""
+    examples = iter(examples)
+    while batch := list(itertools.islice(examples, batch_size)):
+        found = answers([question(example) for example in batch])
+        if len(found) != len(batch):
+            raise ValueError(f"answers: expected a sentence for each of {len(batch)} inputs. Received: {len(found)}")
+        yield from zip(found, batch, strict=True)
+
+
+_EVALUATIONS = {
+    "segmentation": _evaluate_segmentation,
+    "recognition": _evaluate_recognition,
+    "translation": _evaluate_translation,
+    "captioning": _evaluate_captioning,
+}
 
 
 def labels_of(model):

@@ -12,7 +12,7 @@ class Recipe:
         model: key of ``models.BUILDERS``.
         arguments: what the builder is called with beside image shape and class count.
         dataset: key of ``zoo.data.DATASETS``.
-        image_size: (H, W) that the entry is loaded, evaluated and exported with.
+        image_size: (H, W) that the entry is loaded, evaluated and exported with; None for sentences.
         start: entry whose weights training starts from, by layer name; None starts from ImageNet.
         crop: of photographs, (h, w) of the training views; images that are drawn anew need none.
         scale: (low, high) magnification of those views.
@@ -22,9 +22,15 @@ class Recipe:
         learning_rate: peak rate of AdamW, after the warm-up and before the cosine decay to 0.
         encoder_rate: an encoder learns at this share of the learning rate.
         weight_decay: of AdamW.
+        clip_norm: the most that all gradients together may measure, or None.
         warmup_steps: steps of linear warm-up.
         averaging: momentum of the exponential average of the weights, which is what is evaluated.
         label_smoothing: of the cross-entropy, 0..1.
+        subword_alpha: of sentences, how evenly their segmentations are drawn in training, see ``Vocabulary.encode``;
+            None for the likeliest.
+        beams: of sentences, hypotheses of the search.
+        length_power: of sentences, see ``decoding.beam_search``.
+        max_tokens: of sentences, the most that are read, and written.
         seed: of everything random.
         validate_every: epochs between two looks at the validation split.
         float_layers: names of the layers that an int8 file leaves in float32.
@@ -46,7 +52,7 @@ class Recipe:
     model: str
     arguments: dict = field(default_factory=dict)
     dataset: str
-    image_size: tuple
+    image_size: tuple | None = None
     start: str | None = None
     crop: tuple | None = None
     scale: tuple = (0.75, 2.0)
@@ -56,9 +62,14 @@ class Recipe:
     learning_rate: float = 1e-3
     encoder_rate: float = 0.3
     weight_decay: float = 1e-4
+    clip_norm: float | None = None
     warmup_steps: int = 200
     averaging: float = 0.998
     label_smoothing: float = 0.0
+    subword_alpha: float | None = None
+    beams: int = 5
+    length_power: float = 1.0
+    max_tokens: int = 48
     seed: int = 0
     validate_every: int = 2
     float_layers: tuple = ()
@@ -66,7 +77,7 @@ class Recipe:
     impossible: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "validate_every"):
+        for name in ("epochs", "batch_size", "validate_every", "beams", "max_tokens"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")

@@ -8,15 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from ..class_weights import class_weights_from_frequency
-from ..losses import CrossEntropy
-from ..models import BUILDERS, load_weights, transfer_weights
-from .data import DATASETS, TASKS, DataError, data_folder
-from .data.builder import open_split
-from .data.pipeline import training_batches
-from .evaluate import evaluate, labels_of
+from .data import DATASETS, TASKS, data_folder
+from .lessons import LESSONS
 from .recipe import Recipe
 
 
@@ -90,7 +84,7 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
     folder = data_folder(data_dir)
     if _checkpoints(output) and not resume:
         raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
-    examples, validation = (open_split(dataset, split, folder) for split in ("train", "val"))
+    lesson = LESSONS[dataset.task](recipe, folder)
     output.mkdir(parents=True, exist_ok=True)
     (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
 
@@ -98,23 +92,23 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
     previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(training_policy())
     try:
-        model = _start(recipe, dataset, folder, start_weights)
-        _compile(model, recipe, examples, dataset)
+        whole = lesson.start(start_weights)
+        model = lesson.learner(whole)
+        _compile(model, recipe, lesson)
         done = _restore(model, output)
         log = _Log(output / "log.csv", TASKS[dataset.task], keep=done)
         for epoch in range(done, recipe.epochs):
-            batches = training_batches(examples, recipe, dataset.ignore_label, epoch)
             _reseed(model, recipe.seed * 10_000 + epoch)
             history = model.fit(
-                batches,
+                lesson.batches(epoch),
                 epochs=epoch + 1,
                 initial_epoch=epoch,
-                steps_per_epoch=len(examples) // recipe.batch_size,  # or TensorFlow counts one step too many
+                steps_per_epoch=lesson.steps,  # or TensorFlow counts one step too many
                 shuffle=False,
             )
             row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
             if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
-                row[log.score] = _validate(model, validation, dataset, recipe.image_size, output, log)
+                row[log.score] = _validate(whole, model, lesson, output, log)
             log.append(row)
             _save(model, output, epoch + 1)
     finally:
@@ -138,57 +132,24 @@ def training_policy():
     return "mixed_bfloat16" if gpu else "float32"
 
 
-def _start(recipe, dataset, folder, start_weights):
-    """The model before its first step: random, ImageNet's encoder, or the entry that this one continues."""
-    arguments = dict(recipe.arguments)
-    size = recipe.image_size if dataset.task == "recognition" else (None, None)
-    if recipe.start is None and "encoder" in arguments:
-        local = folder / "weights_mobilenet_v1_0.75_224" / "mobilenet_v1_0.75_224_imagenet.npz"
-        use_local = arguments["encoder"] == "mobilenet_0.75" and local.is_file()
-        arguments["encoder_weights"] = local if use_local else "imagenet"
-    model = BUILDERS[recipe.model]((*size, dataset.channels), len(dataset.classes), **arguments)
-    if recipe.start is not None:
-        from . import load
-
-        if start_weights is None:
-            source = load(recipe.start)
-        else:
-            source = load(recipe.start, weights=False)
-            load_weights(source, start_weights)
-        transfer_weights(source, model)
-    return model
-
-
-def _compile(model, recipe, examples, dataset):
-    steps = recipe.epochs * (len(examples) // recipe.batch_size)
+def _compile(model, recipe, lesson):
+    steps = recipe.epochs * lesson.steps
     warmup = min(recipe.warmup_steps, steps // 2)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
-    encoder = [layer for layer in model.layers if layer.name == "encoder"]
+    pretrained = [layer for layer in model.layers if layer.name == "encoder" and isinstance(layer, keras.Model)]
     optimizer = TwoRateAdamW(
-        slow=[variable.path for layer in encoder for variable in layer.trainable_variables],
+        slow=[variable.path for layer in pretrained for variable in layer.trainable_variables],
         share=recipe.encoder_rate,
         learning_rate=schedule,
         weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.clip_norm,
         use_ema=True,
         ema_momentum=recipe.averaging,
     )
     optimizer.build(model.trainable_variables)
-    loss = CrossEntropy(
-        ignore_label=dataset.ignore_label,
-        class_weights=_class_weights(examples, dataset) if dataset.task == "segmentation" else None,
-        label_smoothing=recipe.label_smoothing,
-    )
-    model.compile(optimizer, loss)
-
-
-def _class_weights(examples, dataset):
-    num_classes = len(dataset.classes)
-    counts = sum(np.bincount(example["label"].ravel(), minlength=256)[:num_classes] for example in examples)
-    if not counts.any():
-        raise DataError(f"{dataset.title}: expected labelled pixels in the training split. Found none")
-    return class_weights_from_frequency(counts / counts.sum())
+    model.compile(optimizer, lesson.loss())
 
 
 def _reseed(model, seed):
@@ -198,15 +159,14 @@ def _reseed(model, seed):
         state.assign([seed, 1_000_000 * index])  # a counter, far from those of the other layers
 
 
-def _validate(model, validation, dataset, image_size, output, log):
+def _validate(whole, model, lesson, output, log):
     """The score of the averaged weights, in points of 100; they are kept if they are the best so far."""
     raw = model.get_weights()
     model.optimizer.use_averages()
-    task = TASKS[dataset.task]
-    value = evaluate(labels_of(model), validation, dataset, image_size=image_size)[task.metric]
-    print(f"validation {task.title} {value:.2f}", flush=True)
+    value = lesson.score(whole)
+    print(f"validation {log.task.title} {value:.2f}", flush=True)
     if log.is_best(value):
-        bare = keras.Model(model.inputs, model.outputs)  # the same layers without the optimizer
+        bare = keras.Model(whole.input, whole.output)  # the same layers without the optimizer
         _replace(output / "best.weights.h5", bare.save_weights)
     model.set_weights(raw)
     return value

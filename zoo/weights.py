@@ -92,12 +92,14 @@ def checksum(filename):
     Example:
         >>> checksum("fcn8s.h5")  # doctest: +IGNORE_EXCEPTION_DETAIL
         Traceback (most recent call last):
-        WeightsError: filename must be one of ... Received: 'fcn8s.h5'
+        WeightsError: fcn8s.h5: expected one of the ... files of the zoo
     """
     table = _read_table()
     if filename not in table:
+        name = filename.removesuffix(".weights.h5")
         raise WeightsError(
-            f"filename must be one of {sorted(table)}, the names in {TABLE}. Received: {filename!r}"
+            f"{filename}: expected one of the {len(table)} files of the zoo. A recipe without one is to be trained: "
+            f"segattn train {name}"
         )
     return table[filename]
 

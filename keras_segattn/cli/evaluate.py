@@ -30,7 +30,7 @@ def command(target, data_dir, split, run, threads, table, as_json):
     with click.progressbar(
         iter(examples), length=len(examples), label=split, file=_stderr()
     ) as bar:
-        values = evaluate(model.labels, bar, dataset, image_size=model.image_size)
+        values = evaluate(model.labels or _texts(model.write), bar, dataset, image_size=model.image_size)
     rows = results.rows(
         values,
         entry=model.entry,
@@ -47,7 +47,11 @@ def command(target, data_dir, split, run, threads, table, as_json):
         return
     for name, value in values.items():
         click.echo(f"{name:<18} {value:6.2f}")
-    click.echo(f"{len(examples)} images of {split}, written to {path}")
+    click.echo(f"{len(examples)} {'images' if model.image_size else 'sentences'} of {split}, written to {path}")
+
+
+def _texts(write):
+    return lambda inputs: [sentence.text for sentence in write(inputs)]
 
 
 def _stderr():

@@ -1,45 +1,82 @@
-"""``segattn predict``: photographs in; masks and class shares, or classes and where the model looks, out."""
+"""``segattn predict``: photographs or sentences in; masks, classes or sentences, and where the model looks, out."""
 
 import json
 from pathlib import Path
 
 import click
 
+from .target import FILES, open_target
+
 
 @click.command("predict")
 @click.argument("target")
-@click.argument("images", nargs=-1, required=True)
-@click.option("--output", default="predictions", show_default=True, help="Folder for the pictures.")
+@click.argument("inputs", nargs=-1)
+@click.option("--output", help="Folder for the pictures; default: predictions for photographs, none for sentences.")
 @click.option("--tiled", is_flag=True, help="Tile by tile at the photograph's own resolution; segmentation alone.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads, for a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-def command(target, images, output, tiled, threads, as_json):
-    """Ask TARGET, the name of an entry or a .tflite or .onnx file, about IMAGES.
+def command(target, inputs, output, tiled, threads, as_json):
+    """Ask TARGET, the name of an entry or a .tflite or .onnx file, about INPUTS.
 
-    Segmentation writes STEM_mask.png, whose pixel values are class indices shown in the palette, and
-    STEM_overlay.png, both of the size of the photograph, and prints the share of each class.
+    Segmentation takes photographs and writes STEM_mask.png, whose pixel values are class indices shown in the
+    palette, and STEM_overlay.png, both of the size of the photograph, and prints the share of each class.
 
-    Recognition prints the class and its probability. A model with spatial transformers also writes
+    Recognition takes images and prints the class and its probability. A model with spatial transformers also writes
     STEM_attention.png: the image with the outline of what each of them looks at.
-    """
-    from .. import images as pictures
-    from .target import open_target
 
-    photographs = [(path, pictures.read_image(path)) for path in images[:1]]  # a bad path fails before the model
-    model = open_target(target, threads)
+    Captioning takes photographs and prints a sentence for each; STEM_attention.png shows where it looked, word by word.
+
+    Translation takes sentences, or the lines of the standard input, and prints one for each. With --output it writes
+    001_attention.png and so on: which words each word was read from.
+    """
+    model = _opened(target, inputs, threads)
     if tiled and model.task != "segmentation":
         raise click.UsageError(f"--tiled: expected a model that segments. {target} is one of {model.task}")
-    ask, tell = _TASKS[model.task]
-    Path(output).mkdir(parents=True, exist_ok=True)
-    answers = []
-    for path, stem in zip(images, _stems(images), strict=True):
-        photograph = photographs.pop()[1] if photographs else pictures.read_image(path)
-        answers.append({"image": path, **ask(model, photograph, Path(output) / stem, tiled)})
+    answers, tell = _TASKS[model.task]
+    found = answers(model, inputs, output, tiled)
     if as_json:
-        click.echo(json.dumps(answers, indent=2))
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    for answer in answers:
+    for answer in found:
         tell(answer)
+
+
+def _opened(target, inputs, threads):
+    """The model; a photograph that cannot be read fails before one is built."""
+    from .. import zoo
+    from ..images import read_image
+
+    if Path(target).suffix in FILES:
+        return open_target(target, threads)
+    if zoo.data.DATASETS[zoo.info(target).dataset].task != "translation":
+        read_image(_expected(inputs)[0])
+    return open_target(target, threads)
+
+
+def _expected(inputs):
+    if not inputs:
+        raise click.UsageError("INPUTS: expected at least one photograph")
+    return inputs
+
+
+def _of_each_photograph(ask):
+    """Function that asks about one photograph after the other: inputs -> answers."""
+
+    def answers(model, inputs, output, tiled):
+        from .. import images as pictures
+
+        folder = _folder(output or "predictions")
+        return [
+            {"image": path, **ask(model, pictures.read_image(path), folder / stem, tiled)}
+            for path, stem in zip(_expected(inputs), _stems(inputs), strict=True)
+        ]
+
+    return answers
+
+
+def _folder(path):
+    Path(path).mkdir(parents=True, exist_ok=True)
+    return Path(path)
 
 
 def _segment(model, photograph, stem, tiled):
@@ -86,7 +123,60 @@ def _tell_class(answer):
     click.echo(f"{answer['image']}: {answer['class']}  {100 * answer['probability']:.2f} %{where}")
 
 
-_TASKS = {"segmentation": (_segment, _tell_segments), "recognition": (_recognize, _tell_class)}
+def _describe(model, photograph, stem, tiled):
+    from .. import images as pictures
+    from ..alignment import draw_attention
+
+    (sentence,) = model.write([pictures.fit(photograph, *model.image_size)])
+    answer = _said(sentence)
+    if sentence.attention is not None and sentence.pieces:
+        picture = stem.with_name(f"{stem.name}_attention.png")
+        pictures.write_image(picture, draw_attention(photograph, sentence.pieces, sentence.attention))
+        answer["attention"] = str(picture)
+    return answer
+
+
+def _tell_caption(answer):
+    where = f" -> {answer['attention']}" if "attention" in answer else ""
+    click.echo(f"{answer['image']}: {answer['text']}{where}")
+
+
+def _translate(model, inputs, output, tiled):
+    texts = list(inputs) or [line.rstrip("\n") for line in click.get_text_stream("stdin")]
+    sentences = model.write(texts)
+    answers = [{"source": text, **_said(sentence)} for text, sentence in zip(texts, sentences, strict=True)]
+    if output is not None:
+        folder = _folder(output)
+        for number, (answer, sentence) in enumerate(zip(answers, sentences, strict=True), start=1):
+            if sentence.attention is not None and sentence.pieces:
+                answer["attention"] = _draw_alignment(folder / f"{number:03d}_attention.png", sentence)
+    return answers
+
+
+def _said(sentence):
+    return {"text": sentence.text, "log_probability": sentence.log_probability}
+
+
+def _draw_alignment(path, sentence):
+    from ..alignment import draw_alignment, merge_words
+    from ..images import write_image
+
+    target, weights = merge_words(sentence.pieces, sentence.attention, axis=0)
+    source, weights = merge_words(sentence.source, weights, axis=1)
+    write_image(path, draw_alignment(source, target, weights))
+    return str(path)
+
+
+def _tell_translation(answer):
+    click.echo(answer["text"])
+
+
+_TASKS = {
+    "segmentation": (_of_each_photograph(_segment), _tell_segments),
+    "recognition": (_of_each_photograph(_recognize), _tell_class),
+    "captioning": (_of_each_photograph(_describe), _tell_caption),
+    "translation": (_translate, _tell_translation),
+}
 
 
 def _stems(paths):

@@ -1,14 +1,17 @@
-"""What a verb is pointed at: an entry of the zoo, or an exported file. Both give answers for an image."""
+"""What a verb is pointed at: an entry of the zoo, or an exported file. Both give answers for an image or a sentence."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+FILES = (".tflite", ".onnx")
+WRITERS = ("translation", "captioning")  # tasks whose answer is a sentence
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Something that looks at images.
+    """Something that looks at images, or reads sentences.
 
     Args:
         entry: name of the entry, or what the file says it is.
@@ -17,15 +20,17 @@ class Target:
         precision: of its arithmetic.
         tail: what a file answers with; "" for an entry.
         dataset: key of ``zoo.data.DATASETS`` that it was trained on, or None.
-        classes: K names.
-        palette: K colours; none for recognition.
-        image_size: (H, W) that it takes.
+        classes: K names; none where it writes sentences.
+        palette: K colours; of segmentation alone.
+        image_size: (H, W) that it takes, or None where it reads sentences.
         channels: C of its images.
         seed: of a training that is not the published one, or None.
         labels: function, uint8 (H, W, C) -> uint8 (H, W), or () for recognition.
         labels_tiled: of segmentation, the same for an image of any size, at its own resolution.
         probabilities: function, uint8 (H, W, C) -> float32 (H, W, K) or (K,).
         attend: function, uint8 (H, W, C) -> list of grids (h, w, 2), where its spatial transformers look.
+        write: of translation and captioning, function: list of str, or of uint8 (H, W, C) -> list of ``Sentence``.
+            There are no ``labels`` then, nor what goes with them.
 
     Example:
         >>> open_target("missing.onnx")
@@ -41,13 +46,14 @@ class Target:
     dataset: str | None
     classes: tuple
     palette: tuple
-    image_size: tuple
+    image_size: tuple | None
     channels: int
     seed: int | None = None
-    labels: Callable
-    labels_tiled: Callable
-    probabilities: Callable
-    attend: Callable
+    labels: Callable | None = None
+    labels_tiled: Callable | None = None
+    probabilities: Callable | None = None
+    attend: Callable | None = None
+    write: Callable | None = None
 
 
 def open_target(name, threads=None, run=None):
@@ -69,7 +75,7 @@ def open_target(name, threads=None, run=None):
         >>> open_target("fcn8s_mobilenet_camvid").classes[0]
         'sky'
     """
-    if Path(name).suffix in (".tflite", ".onnx"):
+    if Path(name).suffix in FILES:
         if run is not None:
             raise ValueError(f"run: expected the name of an entry beside it. Received: the file {name}")
         return _file(name, threads)
@@ -92,19 +98,27 @@ def _file(path, threads):
         palette=facts.palette,
         image_size=facts.image_size,
         channels=facts.channels,
-        labels=runner.labels,
-        labels_tiled=runner.labels_tiled,
-        probabilities=runner.probabilities,
-        attend=runner.grids,
+        **(_words_of_file(runner) if facts.task in WRITERS else _labels_of_file(runner)),
     )
+
+
+def _words_of_file(runner):
+    return {"write": runner.write}
+
+
+def _labels_of_file(runner):
+    return {
+        "labels": runner.labels,
+        "labels_tiled": runner.labels_tiled,
+        "probabilities": runner.probabilities,
+        "attend": runner.grids,
+    }
 
 
 def _entry(name, run):
     from .. import zoo
-    from ..export.tails import softmax
     from ..models import load_weights
     from ..zoo.data import DATASETS
-    from ..zoo.evaluate import labels_of
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
@@ -113,9 +127,6 @@ def _entry(name, run):
     if run is not None:
         seed = _seed(run, name)
         load_weights(model, Path(run) / "best.weights.h5")
-
-    def logits(image):
-        return _of_one(model, image)
 
     return Target(
         entry=name,
@@ -126,14 +137,33 @@ def _entry(name, run):
         dataset=recipe.dataset,
         classes=dataset.classes,
         palette=dataset.palette,
-        image_size=tuple(recipe.image_size),
+        image_size=None if recipe.image_size is None else tuple(recipe.image_size),
         channels=dataset.channels,
         seed=seed,
-        labels=labels_of(model),
-        labels_tiled=lambda image: _labels_tiled(logits, image, model.input_shape[1:3]),
-        probabilities=lambda image: softmax(logits(image)),
-        attend=_grids_of(model),
+        **(_words_of(model, recipe) if dataset.task in WRITERS else _labels_of(model)),
     )
+
+
+def _words_of(model, recipe):
+    from ..models import Writer
+
+    writer = Writer(model, beams=recipe.beams, max_length=recipe.max_tokens, length_power=recipe.length_power)
+    return {"write": writer.write}
+
+
+def _labels_of(model):
+    from ..export.tails import softmax
+    from ..zoo.evaluate import labels_of
+
+    def logits(image):
+        return _of_one(model, image)
+
+    return {
+        "labels": labels_of(model),
+        "labels_tiled": lambda image: _labels_tiled(logits, image, model.input_shape[1:3]),
+        "probabilities": lambda image: softmax(logits(image)),
+        "attend": _grids_of(model),
+    }
 
 
 def _seed(run, name):

@@ -39,14 +39,14 @@ TINY = replace(
 # Trains or goes on, until a moment comes at which the machine loses power.
 KILLED = """
 import os, pickle, signal, sys
-from keras_segattn.zoo import train as module
+from keras_segattn.zoo import lessons, train as module
 
 recipe, output, data, moment = pickle.loads(bytes.fromhex(sys.argv[1]))
 
 def lose_power():
     os.kill(os.getpid(), signal.SIGKILL)
 
-def dying_batches(examples, recipe, ignore_label, epoch, batches=module.training_batches):
+def dying_batches(examples, recipe, ignore_label, epoch, batches=lessons.training_batches):
     for number, batch in enumerate(batches(examples, recipe, ignore_label, epoch)):
         if (epoch, number) == (1, 1):
             lose_power()
@@ -58,7 +58,7 @@ def dying_replace(source, target, replace=os.replace):
     replace(source, target)
 
 if moment == "in the second epoch":
-    module.training_batches = dying_batches
+    lessons.training_batches = dying_batches
 module.os.replace = dying_replace
 module.train(recipe, output, data_dir=data, resume=True)
 """

@@ -480,8 +480,11 @@ def test_recording_a_file_that_is_not_there_names_it(places):
         record(places["zoo"] / "a.h5")
 
 
-def test_a_name_that_is_not_in_the_table_is_told_with_those_that_are(places):
-    with pytest.raises(WeightsError, match=r"one of \['toy #1.weights.h5'\], .* Received: '../fcn8s.h5'"):
+def test_a_name_that_is_not_in_the_table_is_told_and_how_to_train_it(places):
+    message = "^toy2.weights.h5: expected one of the 1 files of the zoo. .* is to be trained: segattn train toy2$"
+    with pytest.raises(WeightsError, match=message):
+        find("toy2.weights.h5")
+    with pytest.raises(WeightsError, match="^../fcn8s.h5: expected one of the 1 files of the zoo"):
         find("../fcn8s.h5")
 
 

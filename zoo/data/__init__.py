@@ -1,4 +1,4 @@
-"""Data sets: the facts of each (classes, palette, splits, terms), and readers that serve every backend.
+"""Data sets: the facts of each (classes or languages, splits, terms), and readers that serve every backend.
 
     >>> from keras_segattn.zoo import data
     >>> data.DATASETS["camvid"].splits
@@ -8,13 +8,17 @@
 import os
 from pathlib import Path
 
+import platformdirs
+
 from .camvid import CAMVID
 from .dataset import TASKS, DataError, Dataset
+from .flickr8k import FLICKR8K
 from .mnist import MNISTS
+from .multi30k import MULTI30KS
 
-DATASETS = {dataset.name: dataset for dataset in (CAMVID, *MNISTS)}
+DATASETS = {dataset.name: dataset for dataset in (CAMVID, *MNISTS, *MULTI30KS, FLICKR8K)}
 
-__all__ = ["DATASETS", "TASKS", "DataError", "Dataset", "data_folder"]
+__all__ = ["DATASETS", "TASKS", "DataError", "Dataset", "cache_folder", "data_folder"]
 
 
 def data_folder(data_dir=None):
@@ -43,3 +47,16 @@ or KERAS_SEGATTN_DATA. Received: 'no/such/folder'
             f"Received: {received}"
         )
     return Path(chosen)
+
+
+def cache_folder():
+    """The folder for what can be made again from the data: prepared splits, and features of their images.
+
+    Returns:
+        pathlib.Path, what the environment variable ``KERAS_SEGATTN_CACHE`` says or the user's own; it may not exist.
+
+    Example:
+        >>> cache_folder().is_absolute()
+        True
+    """
+    return Path(os.environ.get("KERAS_SEGATTN_CACHE") or platformdirs.user_cache_dir("keras_segattn")).expanduser()

@@ -1,18 +1,22 @@
-"""The examples of a split at random access; of photographs by way of a tensorflow-datasets builder."""
+"""The examples of a split at random access; of files by way of a tensorflow-datasets builder."""
 
 import contextlib
 import hashlib
-import os
+import io
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import platformdirs
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from ...images import read_image
+from ...images import fit, read_image
+from . import cache_folder
 from .dataset import DataError
+from .packed import read_packed
 
 
 def open_split(dataset, split, folder):
@@ -24,10 +28,17 @@ def open_split(dataset, split, folder):
         folder: data folder, see ``Dataset.files``.
 
     Returns:
-        sequence of dict: ``key`` str, ``image`` uint8 (H, W, C), ``label`` uint8 (H, W), or () for recognition.
+        sequence of dict, each with ``key`` str and, by the task of the data set:
+
+        - segmentation: ``image`` uint8 (H, W, 3), ``label`` uint8 (H, W);
+        - recognition: ``image`` uint8 (H, W, C), ``label`` uint8 ();
+        - translation: ``source`` str, ``target`` str, in the order of the files;
+        - captioning: ``image`` uint8 (H, W, 3) of ``dataset.image_size``, ``captions`` tuple of str, in that order.
+
+        Of what was prepared from files, its ``stamp`` is a str that names data set, split and state of the files.
 
     Raises:
-        DataError: if a file is missing, sizes differ, or a label value is out of range.
+        DataError: if a file is missing or damaged, sizes differ, or a label value is out of range.
 
     Example:
         >>> from keras_segattn.zoo.data import DATASETS
@@ -39,40 +50,113 @@ def open_split(dataset, split, folder):
         raise DataError(f"split: expected one of {', '.join(dataset.splits)}. Received: {split!r}")
     if dataset.open is not None:
         return dataset.open(dataset, folder, split)
-    folder = Path(folder).resolve()
-    stamp = hashlib.sha256()  # another folder, or other files in it, are another preparation
-    for _, image, label in dataset.files(folder, split):
-        for path in (image, label):
-            stamp.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
-    cache = os.environ.get("KERAS_SEGATTN_CACHE") or platformdirs.user_cache_dir("keras_segattn")
-    builder = _builder(dataset, split, folder)(
-        data_dir=Path(cache) / "datasets" / stamp.hexdigest()[:12], file_format="array_record"
+    files = dataset.files(Path(folder).resolve(), split)
+    digest = hashlib.sha256()  # another folder, or other files in it, are another preparation
+    for parts in files:
+        digest.update("\t".join(map(_mark, parts)).encode() + b"\n")
+    stamp = digest.hexdigest()[:12]
+    form = _FORMS[dataset.task]
+    builder = _builder(dataset, form, split, files)(
+        data_dir=cache_folder() / "datasets" / stamp, file_format="array_record"
     )
     with contextlib.redirect_stdout(sys.stderr):  # it tells of its progress; stdout is for answers
         builder.download_and_prepare()
-    return _Examples(builder.as_data_source(split=split))
+    records = builder.as_data_source(split=split)
+    return _Examples(records, lambda record: form.decode(dataset, record), f"{dataset.name}-{split}-{stamp}")
+
+
+def _mark(part):
+    """What tells one part of an example from another: the text itself, or the state of its file."""
+    if isinstance(part, Path):
+        return f"{part} {part.stat().st_size} {part.stat().st_mtime_ns}"
+    if isinstance(part, zipfile.Path):
+        return f"{part} {part.root.getinfo(part.at).CRC}"
+    return repr(part)
 
 
 class _Examples:
-    def __init__(self, source):
-        self._source = source
+    def __init__(self, records, decode, stamp):
+        self._records, self._decode, self.stamp = records, decode, stamp
 
     def __len__(self):
-        return len(self._source)
+        return len(self._records)
 
     def __iter__(self):
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index):
-        example = self._source[index]
-        return {
-            "key": example["key"].decode() if isinstance(example["key"], bytes) else str(example["key"]),
-            "image": example["image"],
-            "label": example["label"][..., 0],
-        }
+        record = self._records[index]
+        return {"key": _text(record["key"]), **self._decode(record)}
 
 
-def _builder(dataset, split, folder):
+def _text(stored):
+    return stored.decode() if isinstance(stored, bytes) else str(stored)
+
+
+class _Form(NamedTuple):
+    """How the examples of a task are kept.
+
+    Args:
+        features: what tensorflow-datasets is told of them, beside the key.
+        encode: function (dataset, *parts of ``Dataset.files`` after the key) -> dict with these features.
+        decode: function (dataset, dict of what was stored) -> the example without its key.
+        in_order: whether they come in the order of their files; otherwise in a shuffled one, which is always the same.
+    """
+
+    features: dict
+    encode: Callable
+    decode: Callable
+    in_order: bool
+
+
+def _encode_captioned(dataset, photograph, captions):
+    data = read_packed(photograph)
+    _decode_jpeg(data, photograph)
+    return {"image": data, "captions": captions}
+
+
+def _decode_captioned(dataset, record):
+    image = fit(_decode_jpeg(record["image"], record["key"]), *dataset.image_size)
+    return {"image": image, "captions": tuple(map(_text, record["captions"]))}
+
+
+def _decode_jpeg(data, name):
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            return np.array(picture.convert("RGB"))
+    except Exception as error:  # Pillow raises nearly anything on a damaged file
+        raise DataError(f"{name}: expected a photograph, JPEG. Pillow cannot read it: {error}") from error
+
+
+_FORMS = {
+    "segmentation": _Form(
+        features={
+            "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+            "label": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+        },
+        encode=lambda dataset, image, label: read_pair(dataset, image, label),
+        decode=lambda dataset, record: {"image": record["image"], "label": record["label"][..., 0]},
+        in_order=False,
+    ),
+    "translation": _Form(
+        features={"source": tfds.features.Text(), "target": tfds.features.Text()},
+        encode=lambda dataset, source, target: {"source": source, "target": target},
+        decode=lambda dataset, record: {name: _text(record[name]) for name in ("source", "target")},
+        in_order=True,
+    ),
+    "captioning": _Form(
+        features={
+            "image": tfds.features.Tensor(shape=(), dtype=np.object_),  # the bytes of the JPEG
+            "captions": tfds.features.Sequence(tfds.features.Text()),
+        },
+        encode=_encode_captioned,
+        decode=_decode_captioned,
+        in_order=True,
+    ),
+}
+
+
+def _builder(dataset, form, split, files):
     """A builder class for one split: the others are neither read nor needed."""
 
     class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -84,21 +168,16 @@ def _builder(dataset, split, folder):
                 builder=self,
                 description=dataset.title,
                 citation=dataset.source,
-                features=tfds.features.FeaturesDict(
-                    {
-                        "key": tfds.features.Text(),
-                        "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                        "label": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    }
-                ),
+                features=tfds.features.FeaturesDict({"key": tfds.features.Text(), **form.features}),
+                disable_shuffling=form.in_order,
             )
 
         def _split_generators(self, dl_manager):
             return {split: self._generate_examples()}
 
         def _generate_examples(self):
-            for key, image_path, label_path in dataset.files(folder, split):
-                yield key, {"key": key, **read_pair(dataset, image_path, label_path)}
+            for index, (key, *parts) in enumerate(files):
+                yield index if form.in_order else key, {"key": key, **form.encode(dataset, *parts)}
 
     return Builder
 

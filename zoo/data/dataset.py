@@ -16,7 +16,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of an image, and how the answer is scored.
+    """What is asked of an image or a sentence, and how the answer is scored.
 
     Args:
         metric: the score that is quoted, of those of ``zoo.evaluate``, in points of 100.
@@ -38,6 +38,8 @@ class Task:
 TASKS = {
     "segmentation": Task("mean_iou", "mIoU", 1, max_drop=0.3),  # a class for every pixel
     "recognition": Task("error", "error", -1, max_drop=0.1),  # one class for the image
+    "translation": Task("bleu", "BLEU", 1, max_drop=0.3),  # a sentence for a sentence
+    "captioning": Task("bleu_4", "BLEU-4", 1, max_drop=0.3),  # a sentence for the image
 }
 
 
@@ -49,13 +51,15 @@ class Dataset:
         name: key of ``DATASETS``, lower case.
         title: its name in prose.
         task: key of ``TASKS``.
-        classes: K class names, in the order of their indices.
+        classes: of segmentation and recognition, K class names, in the order of their indices.
         palette: of segmentation, K colours (red, green, blue), 0..255.
         ignore_label: label value of pixels that count nothing, or None.
-        image_size: (H, W) of its photographs.
+        languages: of translation, the codes of source and target.
+        image_size: (H, W) of its photographs, or None if it has none.
         channels: C of its images: 1 grey, 2 red and green, 3 red, green and blue.
-        splits: number of images by official split.
-        files: of photographs, function (folder, split) -> list of (key, image path, label path); raises DataError.
+        splits: number of examples by official split.
+        files: function (folder, split) -> list of (key, image path, label path), for translation of (key, source,
+            target), for captioning of (key, path of a JPEG, captions); raises DataError.
         open: of images that are drawn instead, function (dataset, folder, split) -> their examples; see
             ``builder.open_split``.
         terms: licence and terms of use of the data.
@@ -70,10 +74,11 @@ class Dataset:
     name: str
     title: str
     task: str = "segmentation"
-    classes: tuple
+    classes: tuple = ()
     palette: tuple = ()
     ignore_label: int | None = None
-    image_size: tuple
+    languages: tuple = ()
+    image_size: tuple | None = None
     channels: int = 3
     splits: dict
     files: Callable | None = None

@@ -54,7 +54,7 @@ def decoder(model):
     if "decoder" not in names or not isinstance(model.input, dict) or "target" not in model.input:
         raise ValueError(f"model: expected one with a layer decoder and an input target. Received: {model.name}")
     layer = model.get_layer("decoder")
-    node = layer._inbound_nodes[-1]  # a recurrent layer may have read an image before
+    node = last_call(model, layer)
     words, *given = node.input_tensors
     output = node.outputs[0]
     others = {name: x for name, x in model.input.items() if name != "target"}
@@ -92,3 +92,24 @@ def decoder(model):
             return logits(output), {"cell": list(states)}
 
     return Decoder(encode, step, (read, embed, score, layer))
+
+
+def last_call(model, layer):
+    """The last call of a layer within a model: a recurrent layer may have read an image before it wrote.
+
+    Args:
+        model: functional keras.Model.
+        layer: one of its layers, which may be in other models too.
+
+    Returns:
+        Node of keras, with ``input_tensors`` and ``outputs``.
+
+    Example:
+        >>> x = keras.Input((2,))
+        >>> layer = keras.layers.Dense(2)
+        >>> model = keras.Model(x, layer(layer(x)))
+        >>> last_call(model, layer).outputs[0] is model.output
+        True
+    """
+    within = {id(node) for nodes in model._nodes_by_depth.values() for node in nodes}
+    return [node for node in layer._inbound_nodes if id(node) in within][-1]

@@ -51,7 +51,7 @@ def neuraltalk(
         raise ValueError(f"cell: expected one of {', '.join(CELLS)}. Received: {cell!r}")
     image, target = keras.Input(image_shape, name="image"), sentence("target")
     grid = grid_of(image, encoder, encoder_weights)                        # (B, L, D)
-    x = layers.Dropout(dropout)(layers.GlobalAveragePooling1D(name="mean")(grid))
+    x = layers.Dropout(dropout)(layers.GlobalAveragePooling1D(name="grid_mean")(grid))
     x = layers.Dense(embedding, name="image_embedding")(x)                 # (B, E)
     network = CELLS[cell](units, return_sequences=True, return_state=True, name="decoder")
     _, *state = network(layers.Reshape((1, embedding), name="first_word")(x))

@@ -61,7 +61,7 @@ def show_attend_tell(
     image, target = keras.Input(image_shape, name="image"), sentence("target")
     grid = layers.LayerNormalization(name="norm")(grid_of(image, encoder, encoder_weights))  # (B, L, D)
     grid = layers.Dropout(grid_dropout)(grid)
-    mean = layers.GlobalAveragePooling1D(name="mean")(grid)                # (B, D)
+    mean = layers.GlobalAveragePooling1D(name="grid_mean")(grid)                # (B, D)
     hidden = layers.Dense(units, "tanh", name="hidden")(mean)              # (B, U)
     cell = layers.Dense(units, "tanh", name="cell")(mean)
     look = BahdanauAttention(attention_units)

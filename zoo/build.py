@@ -1,0 +1,37 @@
+"""From a recipe to its model."""
+
+from ..models import BUILDERS
+from .data import DATASETS
+
+
+def build(recipe, *, image_size=None, num_classes=None, **arguments):
+    """The model of a recipe, with random weights.
+
+    Args:
+        recipe: ``Recipe``.
+        image_size: another (H, W) than the recipe's, or None.
+        num_classes: another number of classes than the data set's, or None.
+        arguments: what else the builder is called with, beside or instead of the recipe's arguments.
+
+    Returns:
+        keras.Model.
+
+    Raises:
+        ValueError: if an argument is outside of its range, or a model of sentences is asked for a size or for classes.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> build(zoo.info("cnn_mnist_r"), num_classes=3).output_shape
+        (None, 3)
+    """
+    dataset = DATASETS[recipe.dataset]
+    if dataset.task in ("translation", "captioning") and num_classes is not None:
+        raise ValueError(f"num_classes: expected None for {dataset.task}. Received: {num_classes!r}")
+    if dataset.task == "translation" and image_size is not None:
+        raise ValueError(f"image_size: expected None for translation. Received: {image_size!r}")
+    about = []
+    if recipe.image_size is not None:
+        about.append((*(recipe.image_size if image_size is None else image_size), dataset.channels))
+    if dataset.classes:
+        about.append(num_classes or len(dataset.classes))
+    return BUILDERS[recipe.model](*about, **{**recipe.arguments, **arguments})

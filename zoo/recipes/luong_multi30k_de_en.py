@@ -1,0 +1,17 @@
+"""Luong's attention with input feeding, German to English, Multi30k (Luong et al. 2015).
+
+About an hour on two cores.
+
+segattn train luong_multi30k_de_en
+"""
+
+from dataclasses import replace
+
+from .rnn_encdec_multi30k_de_en import RECIPE as WITHOUT
+
+RECIPE = replace(
+    WITHOUT,
+    name="luong_multi30k_de_en",
+    model="luong_nmt",
+    arguments={**WITHOUT.arguments, "units": 496, "score": "general", "scope": "global"},
+)

@@ -1,0 +1,24 @@
+"""NeuralTalk with an LSTM, Flickr8k (Karpathy and Fei-Fei 2015; Vinyals et al. 2015).
+
+About half an hour on two cores.
+
+segattn train neuraltalk_flickr8k
+"""
+
+from dataclasses import replace
+
+from .show_attend_tell_soft_flickr8k import RECIPE as SOFT
+
+RECIPE = replace(
+    SOFT,
+    name="neuraltalk_flickr8k",
+    model="neuraltalk",
+    arguments={
+        "vocabulary_size": 2537,
+        "cell": "lstm",
+        "embedding": 256,
+        "units": 512,
+        "dropout": 0.5,
+        "encoder": "mobilenet_0.75",
+    },
+)

@@ -1,0 +1,12 @@
+"""RNNsearch, English to German, Multi30k (Bahdanau et al. 2015).
+
+About an hour on two cores.
+
+segattn train rnnsearch_multi30k_en_de
+"""
+
+from dataclasses import replace
+
+from .rnnsearch_multi30k_de_en import RECIPE as GERMAN
+
+RECIPE = replace(GERMAN, name="rnnsearch_multi30k_en_de", dataset="multi30k_en_de")

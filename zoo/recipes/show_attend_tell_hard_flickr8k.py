@@ -1,0 +1,14 @@
+"""Show, Attend and Tell with hard attention by REINFORCE, Flickr8k (Xu et al. 2015).
+
+About an hour on two cores.
+
+segattn train show_attend_tell_hard_flickr8k
+"""
+
+from dataclasses import replace
+
+from .show_attend_tell_soft_flickr8k import RECIPE as SOFT
+
+RECIPE = replace(
+    SOFT, name="show_attend_tell_hard_flickr8k", arguments={**SOFT.arguments, "attention": "hard"}
+)

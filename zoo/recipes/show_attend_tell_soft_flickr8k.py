@@ -1,0 +1,36 @@
+"""Show, Attend and Tell with soft attention, Flickr8k (Xu et al. 2015).
+
+About an hour on two cores.
+
+segattn train show_attend_tell_soft_flickr8k
+"""
+
+from ..recipe import Recipe
+
+RECIPE = Recipe(
+    name="show_attend_tell_soft_flickr8k",
+    model="show_attend_tell",
+    arguments={
+        "vocabulary_size": 2537,
+        "attention": "soft",
+        "embedding": 200,
+        "units": 384,
+        "attention_units": 200,
+        "dropout": 0.5,
+        "grid_dropout": 0.3,
+        "doubly_stochastic": 0.01,
+        "encoder": "mobilenet_0.75",
+    },
+    dataset="flickr8k",
+    image_size=(224, 224),
+    batch_size=64,
+    epochs=12,
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    clip_norm=5.0,
+    warmup_steps=400,
+    label_smoothing=0.1,
+    validate_every=1,
+    max_tokens=24,
+    length_power=0.7,
+)
