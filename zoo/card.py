@@ -44,6 +44,7 @@ def card(name, table):
             f'model = zoo.load("{name}")  # image (B, {shape}), {_PIXELS[dataset.channels]} 0..255 -> logits',
             "```",
             "",
+            *_picture(name),
             f"## Results on {dataset.title}",
             "",
             f"{_SCORES[dataset.task]}.",
@@ -80,7 +81,7 @@ def card(name, table):
             "",
             "| argument | value |",
             "|---|---|",
-            *(f"| {field.name} | {getattr(recipe, field.name)} |" for field in fields(Recipe)),
+            *(f"| {name} | {value} |" for name, value in _said(recipe)),
             "",
         ]
     )
@@ -96,6 +97,25 @@ _COUNTED = {
     "recognition": "",
 }
 _BY_CLASS = {"segmentation": ("IoU", "iou"), "recognition": ("Error", "error")}
+
+
+def _said(recipe):
+    """Names and values of what a recipe says."""
+    values = [(field.name, getattr(recipe, field.name)) for field in fields(Recipe)]
+    return [(name, value) for name, value in values if value not in (None, (), {})]
+
+
+def _picture(name):
+    """What its transformers look at, where that was drawn."""
+    path = f"docs/looks/{name}.png"
+    if not (CARDS.parent.parent / path).is_file():
+        return []
+    return [
+        f"![Ten digits, each with the outline of what the model looks at](../../{path})",
+        "",
+        f"*Digits of a font, distorted as the data are: `python examples/looks.py {name} PICTURE`.*",
+        "",
+    ]
 
 
 def results_table(names, table):

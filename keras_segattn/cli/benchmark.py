@@ -98,7 +98,8 @@ def exported(recipe, output, format, precision="float32", tail="labels", data_di
     wanted = (recipe.name, format, precision, tail, checksum(f"{recipe.name}.weights.h5"))
     for facts in read_report(output):
         same = tuple(facts.get(key) for key in ("entry", "format", "precision", "tail", "weights"))
-        if same == wanted and (Path(output) / facts["file"]).exists():
+        as_asked = precision != "int8" or sorted(facts.get("float_layers", ())) == sorted(recipe.float_layers)
+        if same == wanted and as_asked and (Path(output) / facts["file"]).exists():
             return facts
     report = export_entry(recipe, output, format=format, precision=precision, tail=tail, data_dir=data_dir)
     return write_report(output, recipe.name, report)

@@ -70,5 +70,5 @@ def summary(report):
     kept = [f"  float32: {layer}, {reason}" for layer, reason in report.float_layers.items()]
     if report.drop is not None:
         layers = f"with {len(kept)} of the layers in float32" if kept else "with every layer in int8"
-        kept.append(f"  on the validation split, {layers}: mean IoU {-report.drop:+.2f} points against float32")
+        kept.append(f"  on the validation split, {layers}: {report.drop:.2f} points of the score lost against float32")
     return "\n".join([line, *kept])

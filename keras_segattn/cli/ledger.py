@@ -126,7 +126,7 @@ class _Measure:
             results.append(rows, self.table)
         names = {key: facts[key] for key in ("entry", "file", "format", "precision", "tail")}
         quoted = {"score": f"{self.metric.title} {scores[self.metric.metric]:6.2f}"} if scores else {}
-        return {**names, **quoted, **scores, **proof, **file}
+        return {**names, **quoted, "scores": scores, **proof, **file}
 
     def _scores(self, format, path):
         from ..zoo.evaluate import evaluate

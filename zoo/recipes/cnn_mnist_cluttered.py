@@ -12,6 +12,7 @@ from .cnn_mnist_r import RECIPE as ROTATED
 RECIPE = replace(
     ROTATED,
     name="cnn_mnist_cluttered",
+    operators={},
     dataset="mnist_cluttered",
     image_size=(60, 60),
     arguments={"filters": (20, 38, 76), "kernel_sizes": (5, 5, 5), "units": (128,), "dropout": 0.3},

@@ -19,4 +19,5 @@ RECIPE = Recipe(
     weight_decay=0.01,
     label_smoothing=0.05,
     validate_every=4,
+    operators={"tflite": 18, "onnx": 18},
 )

@@ -12,6 +12,8 @@ from .stn_affine_mnist_r import RECIPE as ROTATED
 RECIPE = replace(
     ROTATED,
     name="stn_affine_mnist_cluttered",
+    operators={},
+    seed=0,
     dataset="mnist_cluttered",
     image_size=(60, 60),
     arguments={**ROTATED.arguments, "output_size": (28, 28)},

@@ -13,6 +13,7 @@ RECIPE = replace(
     CNN,
     name="stn_affine_mnist_r",
     model="st_cnn",
+    seed=2,  # the median of three
     arguments={
         "transform": "affine",
         "localization_filters": (32, 48),
@@ -22,4 +23,6 @@ RECIPE = replace(
         "units": (96,),
         "dropout": 0.3,
     },
+    float_layers=("dense",),  # of the localization net: a rounded angle costs more than a rounded feature
+    operators={"tflite": 153, "onnx": 37},
 )

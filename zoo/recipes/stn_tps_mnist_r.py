@@ -10,5 +10,9 @@ from dataclasses import replace
 from .stn_affine_mnist_r import RECIPE as AFFINE
 
 RECIPE = replace(
-    AFFINE, name="stn_tps_mnist_r", arguments={**AFFINE.arguments, "transform": "thin_plate_spline"}
+    AFFINE,
+    name="stn_tps_mnist_r",
+    seed=0,
+    operators={},
+    arguments={**AFFINE.arguments, "transform": "thin_plate_spline"},
 )
