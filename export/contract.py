@@ -204,7 +204,7 @@ def check_kind(format, precision, tail, task="segmentation"):
         raise ValueError(f"tail: expected one of {', '.join(tails)} for {format} and {task}. Received: {tail!r}")
 
 
-RANKING_IMAGES = 6  # of the calibration, which tell the layers apart
+RANKING_IMAGES = {"segmentation": 6, "recognition": 100}  # of the calibration, which tell the layers apart
 
 
 def _mix(path, calibration, metadata, drop, max_drop):
@@ -217,7 +217,8 @@ def _mix(path, calibration, metadata, drop, max_drop):
         from .quantize import Int8
 
         int8 = Int8(path, calibration, list(metadata.signatures))
-    images = calibration[:: max(1, len(calibration) // RANKING_IMAGES)][:RANKING_IMAGES]
+    count = RANKING_IMAGES[metadata.task]
+    images = calibration[:: max(1, len(calibration) // count)][:count]
     ranking = culprits.culprits(int8, images)
 
     def lost(file):

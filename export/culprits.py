@@ -26,20 +26,23 @@ class Culprit:
 
     Args:
         layer: name of the Keras layer.
-        error: share of the pixels that get another label when this layer alone is int8, 0..1.
+        error: share of the labels, of pixels or images, that change when this layer alone is int8, 0..1.
+        difference: of the scores then, mean and as a share of their range.
         size: bytes of its float32 constants.
 
     Example:
-        >>> print(Culprit("conv_dw_2", error=0.00499, size=1920))
-        conv_dw_2: 0.499 % of the labels, 1.9 kB
+        >>> print(Culprit("conv_dw_2", error=0.00499, difference=0.002, size=1920))
+        conv_dw_2: 0.499 % of the labels, 2.0e-03 of the scores, 1.9 kB
     """
 
     layer: str
     error: float
+    difference: float
     size: int
 
     def __str__(self):
-        return f"{self.layer}: {100 * self.error:.3f} % of the labels, {self.size / 1000:.1f} kB"
+        changed = f"{100 * self.error:.3f} % of the labels, {self.difference:.1e} of the scores"
+        return f"{self.layer}: {changed}, {self.size / 1000:.1f} kB"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Mixed:
         tried: tuple of (number of layers in float, drop) of every file that was tried, in that order.
 
     Example:
-        >>> Mixed((Culprit("conv1", 0.002, 2688),), 0.1, ((0, 0.6), (1, 0.1))).float_layers
+        >>> Mixed((Culprit("conv1", 0.002, 0.001, 2688),), 0.1, ((0, 0.6), (1, 0.1))).float_layers
         ('conv1',)
     """
 
@@ -72,7 +75,7 @@ class Mixed:
 
 
 def culprits(int8, images):
-    """The layers of a file, worst first, each by the error that it alone brings.
+    """The layers of a file, worst first, each by the labels that it alone changes, and of as many by its difference.
 
     A file is made for each layer in which nothing else is int8, and its labels are held against those of float32.
     On FCN-8s that predicts better what keeping layers in float will bring than the other way round, one layer in
@@ -81,7 +84,8 @@ def culprits(int8, images):
 
     Args:
         int8: ``quantize.Int8`` of a .tflite or ``onnx_quantize.Int8Onnx`` of an .onnx file, which is still there.
-        images: uint8 (N, H, W, 3) real images; 6 of CamVid tell the layers of FCN-8s apart.
+        images: uint8 (N, H, W, 3) real images; 6 of CamVid tell the layers of FCN-8s apart; a
+            hundred are none too many where each has one label.
 
     Returns:
         list of ``Culprit``, the largest error first.
@@ -95,14 +99,17 @@ def culprits(int8, images):
     """
     if len(images) == 0:
         raise ValueError("images: expected real images to see the labels of. Received: none")
-    expected = _labels(int8.path, images)                                  # (N, H, W)
+    expected = _scores(int8.path, images)                                  # (N, H, W, K) or (N, K)
     found = []
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / Path(int8.path).name
         for layer, size in int8.layers.items():
             int8.write(made, [other for other in int8.layers if other != layer])
-            found.append(Culprit(layer, float((_labels(made, images) != expected).mean()), size))
-    return sorted(found, key=lambda culprit: -culprit.error)
+            scores = _scores(made, images)
+            error = (scores.argmax(-1) != expected.argmax(-1)).mean()
+            difference = np.abs(scores - expected).mean() / np.ptp(expected)
+            found.append(Culprit(layer, float(error), float(difference), size))
+    return sorted(found, key=lambda culprit: (-culprit.error, -culprit.difference))
 
 
 def mix(int8, path, ranking, drop, *, limit=MAX_DROP):
@@ -156,22 +163,24 @@ def mix(int8, path, ranking, drop, *, limit=MAX_DROP):
     return Mixed(tuple(ranking[:enough]), tried[enough], tuple(tried.items()))
 
 
-def _labels(path, images):
-    """Label maps of a file that has no metadata yet, so that no ``Runner`` takes it; by any tail."""
+def _scores(path, images):
+    """Logits or probabilities of a file that has no metadata yet, so that no ``Runner`` takes it."""
     if Path(path).suffix == ".onnx":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        names = [output.name for output in session.get_outputs()]
-        wanted = "labels" if "labels" in names else names[0]
+        wanted = _of_scores(output.name for output in session.get_outputs())
         answers = [session.run([wanted], {"image": image[None]})[0] for image in images]
     else:
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(path))
-        functions = interpreter.get_signature_list()
-        name = next((name for name, facts in functions.items() if "labels" in facts["outputs"]), next(iter(functions)))
-        function = interpreter.get_signature_runner(name)
-        answers = [next(iter(function(image=image[None]).values())) for image in images]
-    answers = np.concatenate(answers)                                      # (N, H, W), or (N, H, W, K)
-    return answers if answers.dtype == np.uint8 else answers.argmax(-1)
+        functions = {key: name for name, one in interpreter.get_signature_list().items() for key in one["outputs"]}
+        wanted = _of_scores(functions)
+        function = interpreter.get_signature_runner(functions[wanted])
+        answers = [function(image=image[None])[wanted] for image in images]
+    return np.concatenate(answers)
+
+
+def _of_scores(outputs):
+    return next(name for name in outputs if name in ("logits", "probabilities"))

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from keras_segattn.export import culprits as module
 from keras_segattn.export.culprits import Culprit, QuantizationError, culprits, mix
 from keras_segattn.export.onnx_quantize import Int8Onnx
 
@@ -81,7 +82,26 @@ def test_the_layers_on_both_sides_of_a_ruined_tensor_are_named(ranking):
     assert {culprit.layer for culprit in ranking[:2]} == {"spread", "score"}
     assert ranking[1].error > 0.4  # two of three labels are lost where all colours round to zero
     assert all(culprit.error < 0.02 for culprit in ranking[2:])
-    assert [culprit.error for culprit in ranking] == sorted((culprit.error for culprit in ranking), reverse=True)
+    costs = [(culprit.error, culprit.difference) for culprit in ranking]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_layers_that_change_as_many_labels_are_told_apart_by_the_scores(monkeypatch, tmp_path):
+    float32 = tmp_path / "float32.onnx"
+    float32.write_text("")
+    scores = np.array([[0.0, 4.0], [0.0, 1.0]])
+    off = {"little": 0.1, "much": 0.4, "label": 2.0}  # what a layer adds to the first score when it alone is int8
+
+    def answers(path, images):
+        return scores + [off.get(path.read_text(), 0.0), 0]
+
+    def write(to, floats):
+        to.write_text(next(name for name in off if name not in floats))
+
+    monkeypatch.setattr(module, "_scores", answers)
+    fake = SimpleNamespace(path=float32, layers=dict.fromkeys(off, 4), write=write)
+    found = [(culprit.layer, culprit.error, round(culprit.difference, 6)) for culprit in culprits(fake, [0])]
+    assert found == [("label", 0.5, 0.25), ("much", 0.0, 0.05), ("little", 0.0, 0.0125)]
 
 
 def test_every_layer_is_ranked_once_with_the_bytes_of_its_constants(ranking):
@@ -91,7 +111,9 @@ def test_every_layer_is_ranked_once_with_the_bytes_of_its_constants(ranking):
 
 
 def test_a_culprit_says_what_it_costs():
-    assert str(Culprit("conv_dw_2", 0.00499, 1920)) == "conv_dw_2: 0.499 % of the labels, 1.9 kB"
+    assert str(Culprit("conv_dw_2", 0.00499, 0.002, 1920)) == (
+        "conv_dw_2: 0.499 % of the labels, 2.0e-03 of the scores, 1.9 kB"
+    )
 
 
 def test_without_images_nothing_is_ranked(int8):
@@ -119,7 +141,7 @@ def test_a_file_that_half_of_the_layers_do_not_mend_is_not_left_behind(int8, ran
 def test_no_more_layers_stay_in_float_than_it_takes(needed, tmp_path):
     path = tmp_path / "model.tflite"
     names = [f"layer_{index}" for index in range(20)]
-    ranking = [Culprit(name, 0.1, 4) for name in names]
+    ranking = [Culprit(name, 0.1, 0.1, 4) for name in names]
     fake = SimpleNamespace(layers=dict.fromkeys(names, 4), write=lambda to, floats: to.write_text(str(len(floats))))
     asked = []
 
@@ -136,7 +158,7 @@ def test_no_more_layers_stay_in_float_than_it_takes(needed, tmp_path):
 
 def test_a_ranking_of_the_other_format_serves_and_layers_that_are_not_there_are_passed_over(tmp_path):
     fake = SimpleNamespace(layers={"b": 4, "c": 4, "d": 4, "e": 4}, write=lambda to, floats: to.write_text(str(floats)))
-    ranking = [Culprit(name, 0.1, 4) for name in "abcde"]
+    ranking = [Culprit(name, 0.1, 0.1, 4) for name in "abcde"]
     made = mix(fake, tmp_path / "model.onnx", ranking, lambda path: 0.0 if "b" in path.read_text() else 1.0)
     assert made.float_layers == ("b",)
 
@@ -146,7 +168,7 @@ def test_mixed_of_fcn8s_changes_fewer_labels_than_int8(tmp_path):
     from keras_segattn import zoo
     from keras_segattn.cli.entry import sample_images
     from keras_segattn.export.convert import convert
-    from keras_segattn.export.culprits import _labels
+    from keras_segattn.export.culprits import _scores
 
     recipe = zoo.info("fcn8s_mobilenet_camvid")
     calibration, _ = sample_images(recipe, "train", 20)
@@ -154,10 +176,10 @@ def test_mixed_of_fcn8s_changes_fewer_labels_than_int8(tmp_path):
     float32, made = tmp_path / "float32.onnx", tmp_path / "mixed.onnx"
     convert(zoo.load(recipe.name), float32, format="onnx")
     int8 = Int8Onnx(float32, calibration)
-    expected = _labels(float32, images)
+    expected = _scores(float32, images).argmax(-1)
 
     def lost(path):
-        return 100 * (_labels(path, images) != expected).mean()
+        return 100 * (_scores(path, images).argmax(-1) != expected).mean()
 
     ranking = culprits(int8, images[:2])
     assert ranking[0].error > 3 * ranking[len(ranking) // 2].error

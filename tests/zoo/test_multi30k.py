@@ -78,6 +78,10 @@ def broken(copy):
     return {
         "missing": (path.unlink, "train.en.gz: expected a whole file. .*No such file"),
         "cut off": (lambda: path.write_bytes(path.read_bytes()[:-20]), "train.en.gz: expected a whole file"),
+        "damaged": (
+            lambda: path.write_bytes(path.read_bytes()[:10] + b"\xff" * 99),
+            "train.en.gz: expected a whole file. Error -3",
+        ),
         "packed wrongly": (lambda: path.write_bytes(b"A dog.\n"), "train.en.gz: expected a whole file. Not a gzipped"),
         "a line too few": (
             lambda: write(path, "\n".join(whole[:-1])),
@@ -94,7 +98,7 @@ def broken(copy):
 
 @pytest.mark.parametrize(
     "kind",
-    ["missing", "cut off", "packed wrongly", "a line too few", "an empty line", "nothing in it", "Latin-1"],
+    ["missing", "cut off", "damaged", "packed wrongly", "a line too few", "an empty line", "nothing in it", "Latin-1"],
 )
 def test_a_file_that_cannot_be_right_is_named_and_nothing_is_prepared(copy, tmp_path, monkeypatch, kind):
     monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
