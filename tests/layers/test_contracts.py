@@ -158,7 +158,7 @@ def test_every_layer_keeps_the_contract(row):
 
 def test_every_public_layer_has_a_row():
     made = {type(make()).__name__ for make, _, _ in LAYERS.values()}
-    assert made == set(layers.__all__)
+    assert made | {"Tokens"} == set(layers.__all__)  # of whole numbers, without a gradient: test_tokens.py
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
