@@ -16,7 +16,9 @@ _HOMES = {
     "ParityError": "parity",
     "Runner": "runtime",
     "RunnerError": "runtime",
+    "SentenceParity": "sentence_parity",
     "export": "contract",
+    "export_writer": "sentences",
     "free_photographs": "samples",
     "operators": "lint",
 }

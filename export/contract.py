@@ -1,5 +1,6 @@
 """The contract: convert, attach the metadata, prove, and only then put the file in its place."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -10,8 +11,9 @@ from . import culprits
 from .convert import convert
 from .lint import lint
 from .metadata import attach
-from .parity import LIMITS, Parity, check_images, compare
+from .parity import Parity, check_images, compare
 from .runtime import Runner
+from .sentence_parity import SentenceParity
 from .serving import check
 from .tails import TAILS, outputs, task_of
 
@@ -22,6 +24,30 @@ PRECISIONS = {
     "tflite": ("float32", "float16", "dynamic", "int8", "mixed"),
     "onnx": ("float32", "float16", "int8", "mixed"),
 }
+
+
+# What no model of language can be, "format precision" -> why.
+_LOOP = "It writes in a loop"
+IMPOSSIBLE_IN_LANGUAGE = {
+    **dict.fromkeys(("tflite int8", "tflite mixed"), f"{_LOOP}, and LiteRT dies of a file in which a loop is int8"),
+    **dict.fromkeys(("onnx int8", "onnx mixed"), f"{_LOOP}, and onnxruntime makes nothing inside of a loop int8"),
+}
+
+
+def impossible(task):
+    """What no model of a task can be exported as.
+
+    Args:
+        task: "segmentation", "recognition", "translation" or "captioning".
+
+    Returns:
+        dict: "format precision" -> why.
+
+    Example:
+        >>> impossible("segmentation"), sorted(impossible("translation"))[:2]
+        ({}, ['onnx int8', 'onnx mixed'])
+    """
+    return IMPOSSIBLE_IN_LANGUAGE if task in ("translation", "captioning") else {}
 
 
 class LintError(AssertionError):
@@ -42,13 +68,14 @@ class ExportReport:
         path: of the file, or the folder of a SavedModel.
         format: key of ``FORMATS``.
         precision: key of ``parity.LIMITS``.
-        tail: key of ``tails.TAILS``.
-        size: bytes.
-        parity: ``Parity``.
-        images: which images it was compared on, in words.
+        tail: key of ``tails.TAILS``; "" of a model of language.
+        size: bytes, of all its files.
+        parity: ``Parity``, or ``SentenceParity`` of a model of language.
+        images: which images or texts it was compared on, in words.
         calibration: which images gave the ranges of int8, in words, or None.
         float_layers: what an int8 or mixed file leaves in float32: name of the layer -> why, in words.
         drop: points of its score that a mixed file lost where it was chosen, or None.
+        beside: paths of the files that hold its other functions.
 
     Example:
         >>> parity = Parity(images=64, worst=0.0, mean=0.0, agreement=1.0)
@@ -61,11 +88,12 @@ class ExportReport:
     precision: str
     tail: str
     size: int
-    parity: Parity
+    parity: Parity | SentenceParity
     images: str
     calibration: str | None = None
     float_layers: dict = field(default_factory=dict)
     drop: float | None = None
+    beside: tuple = ()
 
     def to_dict(self):
         """As plain data, for JSON.
@@ -74,16 +102,15 @@ class ExportReport:
             >>> report.to_dict()["parity"]["agreement"]                      # doctest: +SKIP
             1.0
         """
-        worst, agreement = LIMITS[self.precision]
-        found = {name: getattr(self.parity, name) for name in ("images", "worst", "mean", "agreement", "looks")}
         return {
             "file": self.path.name,
+            "beside": [path.name for path in self.beside],
             "format": self.format,
             "precision": self.precision,
             "tail": self.tail,
             "size": self.size,
-            "parity": found,
-            "limits": {"worst": worst, "agreement": agreement},
+            "parity": self.parity.facts(),
+            "limits": self.parity.limits(self.precision),
             "images": self.images,
             "calibration": self.calibration,
             "float_layers": self.float_layers,
@@ -152,12 +179,9 @@ def export(
         check_images(calibration, model, name="calibration", at_least=1)
     if precision == "mixed" and drop is None:
         raise ValueError("drop: expected a function that measures a file, for mixed precision. Received: None")
-    output = Path(output)
-    output.mkdir(parents=True, exist_ok=True)
-    final = output / file_name(metadata.name, format, precision, tail)
+    final = Path(output) / file_name(metadata.name, format, precision, tail)
     facts = replace(metadata, precision=precision, tail=tail, signatures=outputs(model, tail))
-    with tempfile.TemporaryDirectory(dir=output, prefix=".unproven-") as folder:
-        made = Path(folder) / final.name
+    with unproven(final) as (made,):
         kept, lost = dict.fromkeys(float_layers if precision == "int8" else (), "asked for"), None
         convert(
             model,
@@ -174,16 +198,49 @@ def export(
         facts = replace(facts, provenance={**facts.provenance, **promised})
         attach(made, facts)
         parity = compare(model, made, images, precision, tail)
-        _hold_to_rules(made, kept, operators)
-        size = sum(file.stat().st_size for file in ([made] if made.is_file() else made.rglob("*")))
-        if final.is_dir():  # it cannot be replaced in one step; what is moved here goes with the folder
-            os.replace(final, Path(folder) / "before")
-        os.replace(made, final)
+        hold_to_rules(made, kept, operators)
     used = calibration_source if quantized else None
-    return ExportReport(final, format, precision, tail, size, parity, images_source, used, kept, lost)
+    return ExportReport(final, format, precision, tail, size_of(final), parity, images_source, used, kept, lost)
 
 
-def check_kind(format, precision, tail, task="segmentation"):
+@contextlib.contextmanager
+def unproven(*finals):
+    """Places for files that are not proven yet, beside those they move to when the block ends without an error.
+
+    Args:
+        *finals: paths in one folder, which is made.
+
+    Yields:
+        list of paths, which are gone after the block.
+
+    Example:
+        >>> with unproven(Path("proven.txt")) as (made,):
+        ...     made.write_text("right")
+        5
+        >>> Path("proven.txt").read_text()
+        'right'
+    """
+    finals[0].parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=finals[0].parent, prefix=".unproven-") as folder:
+        made = [Path(folder) / final.name for final in finals]
+        yield made
+        for file, final in zip(made, finals, strict=True):
+            if final.is_dir():  # it cannot be replaced in one step; what is moved here goes with the folder
+                os.replace(final, Path(folder) / "before")
+            os.replace(file, final)
+
+
+def size_of(path):
+    """Bytes of a file, or of all files in a folder.
+
+    Example:
+        >>> Path("five.txt").write_text("12345"), size_of(Path("five.txt"))
+        (5, 5)
+    """
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")))
+
+
+def check_kind(format, precision, tail="labels", task="segmentation"):
     """Raise ValueError unless a format has a precision and a tail, for a task.
 
     Example:
@@ -193,13 +250,16 @@ def check_kind(format, precision, tail, task="segmentation"):
     """
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}. Received: {format!r}")
-    if precision not in PRECISIONS[format]:
+    known = [name for name in PRECISIONS[format] if f"{format} {name}" not in impossible(task)]
+    if precision not in known:
+        reason = impossible(task).get(f"{format} {precision}", "")
         raise ValueError(
-            f"precision: expected one of {', '.join(PRECISIONS[format])} for {format}. Received: {precision!r}"
+            f"precision: expected one of {', '.join(known)} for {format}. Received: {precision!r}"
+            + (f". {reason}" if reason else "")
         )
     tails = [
         name for name, one in TAILS.items() if task in one.tasks and (one.formats is None or format in one.formats)
-    ]
+    ] or ["labels"]  # a model of language has no choice
     if tail not in tails:
         raise ValueError(f"tail: expected one of {', '.join(tails)} for {format} and {task}. Received: {tail!r}")
 
@@ -231,7 +291,17 @@ def _mix(path, calibration, metadata, drop, max_drop):
     return {culprit.layer: f"alone in int8 it changes {culprit}" for culprit in mixed.kept}, mixed.drop
 
 
-def _hold_to_rules(path, float_layers, operators):
+def hold_to_rules(path, float_layers=(), operators=None):
+    """Raise LintError if a file breaks a rule of ``segattn lint``; a SavedModel has none.
+
+    Args:
+        path: of the file or the folder.
+        float_layers: names of the layers that an int8 file leaves in float32.
+        operators: how many operators it may hold, or None.
+
+    Example:
+        >>> hold_to_rules(Path("model.tflite"), operators=60)                # doctest: +SKIP
+    """
     if path.is_dir():
         return
     findings = lint(path, float_layers=tuple(float_layers), budget=operators)

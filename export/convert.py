@@ -27,7 +27,16 @@ class ConversionError(RuntimeError):
 
 
 def convert(
-    model, path, *, format, precision="float32", tail="labels", signatures=None, calibration=None, float_layers=()
+    model,
+    path,
+    *,
+    format,
+    precision="float32",
+    tail="labels",
+    signatures=None,
+    search=None,
+    calibration=None,
+    float_layers=(),
 ):
     """Convert a Keras model in a process of its own.
 
@@ -37,7 +46,8 @@ def convert(
         format: "saved_model", "tflite" or "onnx".
         precision: of the file's weights and arithmetic.
         tail: of a model of images, see ``serving.of_images``.
-        signatures: of any other model, see ``serving.functions``; None for a model of images.
+        search: of a model of language, dict of the arguments of ``language.of_sentences``.
+        signatures: of any other model, see ``serving.functions``.
         calibration: uint8 (N, H, W, C), for "int8".
         float_layers: names of the layers that "int8" leaves in float32.
 
@@ -49,7 +59,7 @@ def convert(
     """
     with tempfile.TemporaryDirectory() as folder:
         job = {"model": f"{folder}/model.keras", "path": str(path), "format": format, "precision": precision}
-        job |= {"tail": tail, "signatures": signatures, "float_layers": list(float_layers)}
+        job |= {"tail": tail, "signatures": signatures, "search": search, "float_layers": list(float_layers)}
         model.save(job["model"])
         if calibration is not None:
             job["calibration"] = f"{folder}/calibration.npy"
@@ -65,6 +75,7 @@ def _main(job_file):
     import keras
 
     from .. import layers  # noqa: F401  (registers the layers that the model may hold)
+    from .language import of_sentences
     from .onnx import write_onnx
     from .saved_model import write_saved_model
     from .serving import functions, of_images
@@ -72,7 +83,10 @@ def _main(job_file):
 
     job = json.loads(Path(job_file).read_text())
     model = keras.saving.load_model(job["model"], compile=False)
-    served = functions(model, job["signatures"]) if job["signatures"] else of_images(model, job["tail"])
+    if job["search"]:
+        served = of_sentences(model, **job["search"])
+    else:
+        served = functions(model, job["signatures"]) if job["signatures"] else of_images(model, job["tail"])
     precision = {"precision": job["precision"], "float_layers": job["float_layers"]}
     precision["calibration"] = np.load(job["calibration"]) if "calibration" in job else None
     if job["format"] == "saved_model":
@@ -80,7 +94,7 @@ def _main(job_file):
     elif job["format"] == "onnx":
         write_onnx(served, job["path"], **precision)
     else:
-        write_tflite(served, job["path"], **precision)
+        write_tflite(served, job["path"], **precision, tables=bool(job["search"]))
 
 
 def _line(error):

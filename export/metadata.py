@@ -1,11 +1,39 @@
-"""What an exported file says of itself: classes, palette, normalisation, where it comes from."""
+"""What an exported file says of itself: classes or vocabularies, normalisation, where it comes from."""
 
+import base64
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 KEY = "keras_segattn"  # property of an ONNX model; <KEY>.json inside a .tflite or a SavedModel
+LABELS = "labels.txt"
+SUFFIX = ".spm"  # of a SentencePiece model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How a model of language reads and writes.
+
+    Args:
+        vocabularies: dict: "source" of translation, and "target" -> bytes of a SentencePiece model, see ``Vocabulary``.
+        max_tokens: T, the most tokens of a text that is read; None for captions.
+        max_length: L, the most tokens that are written, their end among them.
+        beams: hypotheses of the search.
+        length_power: of the search, see ``decoding.beam_search``.
+        places: (h, w) of the places of an image that ``attention`` is over, h w = T; None for translation.
+
+    Example:
+        >>> Writing(max_tokens=48, max_length=48, beams=5, length_power=1.0).places is None
+        True
+    """
+
+    vocabularies: dict = field(default_factory=dict)
+    max_tokens: int | None = None
+    max_length: int
+    beams: int
+    length_power: float
+    places: tuple | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,18 +43,21 @@ class Metadata:
     In a .tflite they are a zip archive after the model, as TFLite's own associated files are, so that
     ``unzip model.tflite`` shows them, and beside them are TFLite's own metadata; in
     ONNX a metadata property; in a SavedModel a file of
-    ``assets.extra``.
+    ``assets.extra``. Vocabularies are ``source.spm`` and ``target.spm`` beside it, in ONNX properties in base64.
 
     Args:
         name: entry or model; the file is called after it.
-        task: "segmentation", a class for every pixel, or "recognition", one class for the image.
-        classes: K class names.
+        task: "segmentation", a class for every pixel; "recognition", one class for the image; "translation", a sentence
+            for a sentence; or "captioning", one for an image.
+        classes: K class names, of segmentation and recognition.
         palette: of segmentation, K colours (red, green, blue), 0..255.
         ignore_label: label that counts nothing in the data it was trained on, or None.
-        image_size: (H, W) of the input.
+        languages: codes of source and target of translation, or of the captions.
+        image_size: (H, W) of the input, or None if it is no image.
         channels: C of the input: 1 grey, 2 red and green, 3 red, green and blue.
+        writing: ``Writing`` of a model of language, else None.
         precision: of the weights and the arithmetic.
-        tail: key of ``tails.TAILS``: what the file answers with.
+        tail: key of ``tails.TAILS``: what the file answers with; "" of a model of language, which has no choice.
         signatures: functions of the file, name -> names of its outputs.
         normalization: what a caller has to do to the pixels.
         provenance: anything JSON about origin: entry, data set, terms, versions.
@@ -44,11 +75,13 @@ class Metadata:
 
     name: str
     task: str = "segmentation"
-    classes: tuple
+    classes: tuple = ()
     palette: tuple = ()
     ignore_label: int | None = None
-    image_size: tuple
+    languages: tuple = ()
+    image_size: tuple | None = None
     channels: int = 3
+    writing: Writing | None = None
     precision: str = "float32"
     tail: str = "labels"
     signatures: dict = field(default_factory=dict)
@@ -64,18 +97,37 @@ class Metadata:
                 f"Received: {len(self.palette)}"
             )
 
+    @property
+    def files(self):
+        """What travels beside these facts: dict, name of a file -> bytes.
+
+        Example:
+            >>> Metadata(name="one", task="recognition", classes=("one",)).files
+            {'labels.txt': b'one'}
+        """
+        if self.writing is None:
+            return {LABELS: "\n".join(self.classes).encode()}
+        return {f"{name}{SUFFIX}": data for name, data in self.writing.vocabularies.items()}
+
     def to_json(self):
-        """As a JSON text.
+        """As a JSON text, without ``files``.
 
         Example:
             >>> Metadata(name="none", classes=(), palette=(), image_size=(1, 1)).to_json()[:15]
             '{"name": "none"'
         """
-        return json.dumps(asdict(self))
+        facts = asdict(self)
+        if self.writing is not None:
+            del facts["writing"]["vocabularies"]
+        return json.dumps(facts)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text, files=None):
         """From the text of ``to_json``.
+
+        Args:
+            text: str.
+            files: dict, name -> bytes of what lies beside it, as ``files`` gives them.
 
         Raises:
             ValueError: if the text is not such a JSON.
@@ -88,12 +140,23 @@ class Metadata:
         try:
             facts = json.loads(text)
             facts["palette"] = tuple(tuple(colour) for colour in facts["palette"])
-            for name in ("classes", "image_size"):
-                facts[name] = tuple(facts[name])
+            facts["classes"] = tuple(facts["classes"])
+            facts["image_size"] = _tuple(facts["image_size"])
+            facts["languages"] = tuple(facts.get("languages", ()))
             facts["signatures"] = {name: tuple(outputs) for name, outputs in facts["signatures"].items()}
+            if facts.get("writing") is not None:
+                beside = (files or {}).items()
+                found = {name.removesuffix(SUFFIX): data for name, data in beside if name.endswith(SUFFIX)}
+                found["target"]  # KeyError: what it writes cannot be read
+                writing = {**facts["writing"], "places": _tuple(facts["writing"]["places"])}
+                facts["writing"] = Writing(vocabularies=found, **writing)
             return cls(**facts)
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise ValueError(f"metadata: expected the JSON of keras_segattn. Received: {text[:80]!r}") from error
+
+
+def _tuple(values):
+    return None if values is None else tuple(values)
 
 
 def attach(path, metadata):
@@ -110,21 +173,52 @@ def attach(path, metadata):
     if path.is_dir():
         extra = path / "assets.extra"
         extra.mkdir(exist_ok=True)
-        (extra / f"{KEY}.json").write_text(metadata.to_json(), encoding="utf-8")
-        (extra / "labels.txt").write_text("\n".join(metadata.classes), encoding="utf-8")
+        for name, data in {f"{KEY}.json": metadata.to_json().encode(), **metadata.files}.items():
+            (extra / name).write_bytes(data)
     elif path.suffix == ".onnx":
         import onnx
 
         model = onnx.load(path)
-        onnx.helper.set_model_props(model, {KEY: metadata.to_json(), "labels": "\n".join(metadata.classes)})
+        onnx.helper.set_model_props(model, {KEY: metadata.to_json(), **_properties(metadata.files)})
         onnx.save(model, path)
     else:
         from .tflite_metadata import attach_tflite_metadata
 
-        attach_tflite_metadata(path, metadata)  # with labels.txt
+        attach_tflite_metadata(path, metadata)  # with its files
         with zipfile.ZipFile(path, "a") as archive:
             # ZipInfo has a fixed date: the same model gives the same file.
             archive.writestr(zipfile.ZipInfo(f"{KEY}.json"), metadata.to_json())
+
+
+def _properties(files):
+    """Files as properties of an ONNX model, which are text: name without a suffix -> the text, or base64 of bytes."""
+    return {
+        Path(name).stem: data.decode() if name == LABELS else base64.b64encode(data).decode()
+        for name, data in files.items()
+    }
+
+
+def read_properties(properties):
+    """The metadata of an ONNX model.
+
+    Args:
+        properties: dict of str, those of the model.
+
+    Returns:
+        ``Metadata``, or None if there is none.
+
+    Raises:
+        ValueError: if they do not read.
+
+    Example:
+        >>> read_properties({"author": "somebody"})
+    """
+    if KEY not in properties:
+        return None
+    files = {
+        f"{name}{SUFFIX}": base64.b64decode(properties[name]) for name in ("source", "target") if name in properties
+    }
+    return Metadata.from_json(properties[KEY], files)
 
 
 def read_archive(path):
@@ -143,10 +237,13 @@ def read_archive(path):
     """
     path = Path(path)
     if path.is_dir():
-        file = path / "assets.extra" / f"{KEY}.json"
-        return Metadata.from_json(file.read_text(encoding="utf-8")) if file.is_file() else None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return Metadata.from_json(archive.read(f"{KEY}.json").decode())
-    except (zipfile.BadZipFile, KeyError):
-        return None
+        extra = path / "assets.extra"
+        files = {file.name: file.read_bytes() for file in extra.glob("*") if file.is_file()}
+    else:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                files = {name: archive.read(name) for name in archive.namelist()}
+        except zipfile.BadZipFile:
+            return None
+    text = files.pop(f"{KEY}.json", None)
+    return None if text is None else Metadata.from_json(text.decode(), files)

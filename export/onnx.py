@@ -58,7 +58,9 @@ def _write(signatures, path):
         return {name: output for signature in signatures for name, output in signature.function(inputs).items()}
 
     with warps_of_onnx() as handlers:
-        options = {"opset": OPSET, "custom_op_handlers": handlers, "custom_rewriter": [_share]}
+        # Two loops may not share what tf2onnx takes for the room that one writes to.
+        share = [_share] if len(signatures) > 1 else []
+        options = {"opset": OPSET, "custom_op_handlers": handlers, "custom_rewriter": share}
         graph, _ = tf2onnx.convert.from_function(together, specs, **options)
     used = {node.domain for node in graph.graph.node}
     for unused in [entry for entry in graph.opset_import if entry.domain not in used]:

@@ -1,7 +1,7 @@
 """Reading an .onnx file of any tool, without running it."""
 
 from .artifact import Artifact, Function, Operator, Tensor, attempt, first_line
-from .metadata import KEY, Metadata
+from .metadata import read_properties
 
 STANDARD = ("", "ai.onnx", "ai.onnx.ml")  # domains of operators that every runtime has
 
@@ -43,8 +43,8 @@ def read_onnx(path):
     functions = _functions((inferred or model).graph, model.graph.name or "main", {}, local, served=True)
     for function in model.functions:
         functions += _functions(function, function.name, {}, local)
-    text = next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
-    metadata, damage = (None, None) if text is None else attempt(lambda: Metadata.from_json(text))
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    metadata, damage = attempt(lambda: read_properties(properties))
     return Artifact(
         format="onnx",
         functions=tuple(functions),

@@ -60,6 +60,25 @@ class Parity:
     looks: float | None = None
     example: tuple = field(default=(), compare=False, repr=False)
 
+    def facts(self):
+        """What was measured, as plain data.
+
+        Example:
+            >>> Parity(images=64, worst=1e-6, mean=1e-7, agreement=1.0).facts()["images"]
+            64
+        """
+        return {name: getattr(self, name) for name in ("images", "worst", "mean", "agreement", "looks")}
+
+    @staticmethod
+    def limits(precision):
+        """What is allowed of a precision, as plain data; None where nothing is.
+
+        Example:
+            >>> Parity.limits("int8")
+            {'worst': None, 'agreement': 0.5}
+        """
+        return dict(zip(("worst", "agreement"), LIMITS[precision], strict=True))
+
 
 def compare(model, path, images, precision, tail="labels"):
     """Run a file and its model on the same images and hold the answers against each other.
@@ -212,15 +231,26 @@ def _answers(path, images, served):
         return
     try:
         runner = Runner(path)
-        _check_functions(path.name, runner.signatures, served)
+        check_functions(path.name, runner.signatures, served)
         for image in images:
             yield runner.answers(image)
     except RunnerError as error:
         raise ParityError(str(error)) from error
 
 
-def _check_functions(name, functions, served):
-    """Raise ParityError unless the functions of a file are those that are served, with the same outputs."""
+def check_functions(name, functions, served):
+    """Raise ParityError unless the functions of a file are those that are served, with the same outputs.
+
+    Args:
+        name: of the file, for the message.
+        functions: dict, function of the file -> names of its outputs.
+        served: dict likewise, what is expected.
+
+    Example:
+        >>> check_functions("m.onnx", {"cut": ["labels"]}, {"segment": ["labels"]})
+        Traceback (most recent call last):
+        keras_segattn.export.parity.ParityError: m.onnx: expected the functions segment: labels. Received: cut: labels
+    """
     found, expected = (
         "; ".join(f"{key}: {', '.join(sorted(names))}" for key, names in sorted(signatures.items()))
         for signatures in (functions, served)
@@ -237,7 +267,7 @@ def _saved_model_answers(path, images, served):
             run_python("-c", _RUN_SAVED_MODEL, str(path), folder)
         except ProcessError as error:
             raise ParityError(f"{path.name}: expected a SavedModel that runs. {error}") from error
-        _check_functions(path.name, json.loads(Path(folder, "functions.json").read_text()), served)
+        check_functions(path.name, json.loads(Path(folder, "functions.json").read_text()), served)
         names = [output for names in served.values() for output in names]
         for index in range(len(images)):
             yield {output: np.load(f"{folder}/{index}_{output}.npy") for output in names}

@@ -158,10 +158,23 @@ def _dynamic_shape(artifact, promise):
         unknown = {name: tensor for name, tensor in ends.items() if tensor.open or tensor.shape is None}
         for name, tensor in unknown.items():
             yield name, f"{name} of {function.name} has the shape {_shape(tensor)}, where ? is open until run time."
-        inner = [(step, tensor) for step in function.operators for tensor in step.outputs if tensor.open]
-        if inner and not unknown:
-            step, tensor = inner[0]
+        step, tensor = next(_opening(function), (None, None))
+        if tensor and not unknown:
             yield tensor.name, f"{step.kind} of {function.name} makes {tensor.name} of the open shape {_shape(tensor)}."
+
+
+_LOOPS = {"WHILE", "Loop", "Scan"}
+
+
+def _opening(function):
+    """(operator, tensor) of open shapes, but for what a loop collects: that is open in it, and until it is reshaped."""
+    collected = set()
+    for step in function.operators if function.served else ():
+        opened = [tensor for tensor in step.outputs if tensor.open]
+        if step.kind in _LOOPS or not collected.isdisjoint(step.inputs):
+            collected.update(tensor for tensor in step.outputs if tensor.open or tensor.shape is None)
+        elif opened:
+            yield step, opened[0]
 
 
 def _shape(tensor):

@@ -1,17 +1,20 @@
 """Runner: an exported .tflite or .onnx file on a machine that has neither TensorFlow nor Keras."""
 
+import functools
 import os
 from pathlib import Path
 
 import numpy as np
 
-from .metadata import KEY, Metadata, read_archive
+from ..sentence import sentence_of
+from ..vocabulary import Vocabulary, pad
+from .sessions import RUNTIMES
 from .tails import softmax
 from .tiling import OVERLAP, tiled_labels
 
 
 class RunnerError(ValueError):
-    """A file that cannot be run, or an image that it does not take; the message says what was expected.
+    """A file that cannot be run, or an image or text that it does not take; the message says what was expected.
 
     Example:
         >>> Runner("missing.tflite")
@@ -29,7 +32,7 @@ class Runner:
         warm_up: answer one empty image first, so that the first photograph takes no longer than the next.
 
     Attributes:
-        metadata: ``Metadata`` of the file: task, classes, palette, image size, tail, provenance.
+        metadata: ``Metadata`` of the file: task, classes, palette or vocabularies, image size, tail, provenance.
         signatures: dict, name of a function of the file -> names of its outputs.
 
     Raises:
@@ -49,11 +52,11 @@ class Runner:
             raise ValueError(f"threads: expected at least 1, or None. Received: {threads!r}")
         if not path.is_file():
             raise RunnerError(f"{path}: expected an exported file. There is none")
-        if path.suffix not in _RUNTIMES:
+        if path.suffix not in RUNTIMES:
             raise RunnerError(f"{path}: expected a .tflite or .onnx file. Received: {path.suffix or 'no suffix'}")
         self.path = path
         try:
-            self._session = _RUNTIMES[path.suffix](path, threads or os.cpu_count() or 1)
+            self._session = RUNTIMES[path.suffix](path, threads or os.cpu_count() or 1)
         except ImportError:
             raise
         except Exception as error:  # the runtimes' own have no class in common
@@ -242,6 +245,73 @@ class Runner:
         values = self.logits if "logits" in self.signatures else self.probabilities
         return tiled_labels(values, image, self.metadata.image_size, overlap=overlap)
 
+    def write(self, inputs):
+        """A sentence for each text or image, one after the other.
+
+        Args:
+            inputs: list of str for translation, of at most ``metadata.writing.max_tokens`` tokens each, or of images as
+                ``labels`` takes them for captioning.
+
+        Returns:
+            list of ``Sentence``.
+
+        Raises:
+            RunnerError: if the file writes no sentences, or an input is of another kind, has no token, or too many.
+
+        Example:
+            >>> runner.write(["Ein Hund rennt."])[0].text                    # doctest: +SKIP
+            'A dog is running.'
+        """
+        if isinstance(inputs, str):
+            raise RunnerError(f"inputs: expected a list. Received: {_short(inputs)}")
+        feeds = [self.read(one) for one in inputs]
+        return [self._sentence(one, self.run("generate", **feed)) for one, feed in zip(inputs, feeds, strict=True)]
+
+    def read(self, given):
+        """What ``generate`` and ``encode`` of a file that writes sentences take, of one text or image.
+
+        Args:
+            given: str, or an image, see ``write``.
+
+        Returns:
+            dict: ``source`` int32 (1, T), filled up with PAD, or ``image`` uint8 (1, H, W, 3).
+
+        Raises:
+            RunnerError: see ``write``.
+
+        Example:
+            >>> state = runner.run("encode", **runner.read("Ein Hund."))     # doctest: +SKIP
+            >>> runner.run("step", token=np.array([2], "int32"), **state)["logits"].shape  # doctest: +SKIP
+            (1, 4000)
+        """
+        if self.metadata.writing is None:
+            raise RunnerError(f"{self.path.name}: expected a file that writes. It is one of {self.metadata.task}")
+        if "source" not in self._vocabularies:
+            return {"image": self._fitting(given)[None]}
+        ids, most = self._ids(given), self.metadata.writing.max_tokens
+        if not 1 <= len(ids) <= most:
+            raise RunnerError(f"text: expected 1 to {most} tokens. Received: {len(ids)}, of {_short(given)}")
+        return {"source": pad([ids], most)}
+
+    def _ids(self, text):
+        try:
+            return self._vocabularies["source"].encode(text)
+        except (TypeError, RuntimeError) as error:  # the latter of half a surrogate pair
+            raise RunnerError(f"text: expected str that UTF-8 can write. Received: {_short(text)}") from error
+
+    def _sentence(self, given, found):
+        words = self._vocabularies
+        source = words["source"].pieces(self._ids(given)) if "source" in words else ()
+        attention = found["attention"][0] if "attention" in found else None
+        places = self.metadata.writing.places
+        return sentence_of(
+            found["tokens"][0], found["log_probability"][0], words["target"], attention, source, places
+        )
+
+    @functools.cached_property
+    def _vocabularies(self):
+        return {name: Vocabulary(data) for name, data in self.metadata.writing.vocabularies.items()}
+
     def _answer(self, image, wanted, *sources):
         """An output for one image, or what makes it."""
         image = self._checked(image)
@@ -252,8 +322,12 @@ class Runner:
                 return answer if output == wanted else _DERIVED[wanted](answer)
         raise RunnerError(f"{self.path.name}: expected a file that serves {wanted}. Its outputs: {', '.join(served)}")
 
-
     def _checked(self, image):
+        if self.metadata.writing is not None:
+            raise RunnerError(f"{self.path.name}: expected a file of labels. It is one of {self.metadata.task}")
+        return self._fitting(image)
+
+    def _fitting(self, image):
         image = np.asarray(image)
         shape = (*self.metadata.image_size, self.metadata.channels)
         if image.shape != shape or image.dtype != np.uint8:
@@ -264,67 +338,10 @@ class Runner:
 _DERIVED = {"labels": lambda values: values.argmax(-1).astype("uint8"), "probabilities": softmax}
 
 
-class _LiteRT:
-    def __init__(self, path, threads):
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise ImportError(f"{path.name} needs LiteRT: install keras_segattn[lite]") from error
-        self.metadata = read_archive(path)
-        if self.metadata is None:  # it stands at the end of the file
-            raise ValueError("It has none of its metadata: it is truncated, or of another tool")
-        interpreter = Interpreter(str(path), num_threads=threads)
-        self.signatures = {name: tuple(facts["outputs"]) for name, facts in interpreter.get_signature_list().items()}
-        self._runners = {name: interpreter.get_signature_runner(name) for name in self.signatures}
-
-    def inputs(self, signature):
-        details = self._runners[signature].get_input_details()
-        return {name: (np.dtype(one["dtype"]), tuple(one["shape"].tolist())) for name, one in details.items()}
-
-    def run(self, signatures, inputs):
-        return {key: answer for name in signatures for key, answer in self._runners[name](**inputs).items()}
-
-
-class _OnnxRuntime:
-    def __init__(self, path, threads):
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ImportError(f"{path.name} needs onnxruntime: install keras_segattn[onnx]") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.force_spinning_stop", "1")  # between answers; it takes a core
-        options.log_severity_level = 4  # fatal; errors are raised, and printed by who catches them
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        properties = self._session.get_modelmeta().custom_metadata_map
-        if KEY not in properties:
-            raise ValueError("It has none of its metadata: it is of another tool")
-        self.metadata = Metadata.from_json(properties[KEY])
-        self.signatures = self.metadata.signatures
-        missing = {*self._outputs(self.signatures)} - {output.name for output in self._session.get_outputs()}
-        if missing:
-            raise ValueError(f"It has no output {', '.join(sorted(missing))}: it is not what its metadata say")
-
-    def inputs(self, signature):
-        return {one.name: (_NUMPY[one.type], tuple(one.shape)) for one in self._session.get_inputs()}
-
-    def run(self, signatures, inputs):
-        outputs = self._outputs(signatures)
-        return dict(zip(outputs, self._session.run(outputs, inputs), strict=True))
-
-    def _outputs(self, signatures):
-        return [output for name in signatures for output in self.signatures[name]]
-
-
-_NUMPY = {
-    "tensor(uint8)": np.dtype("uint8"),
-    "tensor(int32)": np.dtype("int32"),
-    "tensor(int64)": np.dtype("int64"),
-    "tensor(float)": np.dtype("float32"),
-    "tensor(float16)": np.dtype("float16"),
-    "tensor(bool)": np.dtype("bool"),
-}
-_RUNTIMES = {".tflite": _LiteRT, ".onnx": _OnnxRuntime}
+def _short(text):
+    """A value as a message shows it."""
+    shown = repr(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _line(error):

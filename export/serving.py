@@ -200,8 +200,23 @@ K <= 256. Received: (None, 4) -> (None, 2)
             "model: expected one image (B, H, W, C) of known size, C <= 3 -> logits (B, H, W, K) or (B, K), K <= 256. "
             f"Received: {image} -> {logits}"
         )
+    check_float32(model)
+
+
+def check_float32(model):
+    """Raise ValueError unless a model computes in float32.
+
+    Args:
+        model: keras.Model.
+
+    Example:
+        >>> import keras
+        >>> check_float32(keras.Sequential([keras.layers.Dense(2, dtype="mixed_float16", name="wide")]))
+        Traceback (most recent call last):
+        ValueError: model: expected float32 arithmetic; the file's precision is another matter. Received: ...
+    """
     for layer in _layers(model):
-        if layer.compute_dtype != "float32":
+        if layer.compute_dtype not in ("float32", "int32"):  # ids are integers
             raise ValueError(
                 f"model: expected float32 arithmetic; the file's precision is another matter. Received: "
                 f"{layer.compute_dtype} in {layer.name}. Build it in float32 and set its weights"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .metadata import LABELS
+
 BUFFER = "TFLITE_METADATA"
-LABELS = "labels.txt"
 
 # The fields of each table in the order of TFLite's metadata_schema.fbs, as far as they are used here.
 # A field is known by its place; those that came after version 1.0.0 are left out.
@@ -37,8 +38,8 @@ _LABELLED = {"labels": VALUE_LABELS, "logits": AXIS_LABELS, "probabilities": AXI
 def attach_tflite_metadata(path, metadata):
     """Put TFLite's own metadata into a .tflite file, in the place of those that it has.
 
-    Of each function of the file they name the input, an image that wants no normalisation, and the output,
-    whose last axis (scores) or whose values (a label map) stand for the lines of ``labels.txt``.
+    Of each function of the file they name the inputs, of which an image wants no normalisation, and the outputs, of
+    which the last axis (scores) or the values (a label map) stand for the lines of ``labels.txt``.
 
     They are part of the model, which is written anew; the files after it, see ``metadata.attach``, stay.
 
@@ -68,8 +69,8 @@ def attach_tflite_metadata(path, metadata):
             buffer.data = np.frombuffer(buffer.data, "uint8")
     flatbuffer_utils.write_model(model, path)
     with zipfile.ZipFile(path, "a") as archive:
-        for name, text in {**files, LABELS: "\n".join(metadata.classes)}.items():
-            archive.writestr(zipfile.ZipInfo(name), text)  # uncompressed and of no date, as TFLite wants it
+        for name, content in {**files, **metadata.files}.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # uncompressed and of no date, as TFLite wants it
 
 
 def _files_after(path):
@@ -97,14 +98,15 @@ def _function(signature, subgraph):
         "SubGraphMetadata",
         name=signature.signatureKey.decode(),
         input_tensor_metadata=[
-            _image(tensor.name.decode(), subgraph.tensors[tensor.tensorIndex].shape[-1])
-            for tensor in signature.inputs
+            _input(tensor.name.decode(), subgraph.tensors[tensor.tensorIndex].shape) for tensor in signature.inputs
         ],
         output_tensor_metadata=[_answer(tensor.name.decode()) for tensor in signature.outputs],
     )
 
 
-def _image(name, channels):
+def _input(name, shape):
+    if name != "image":
+        return _table("TensorMetadata", name=name)
     as_it_is = _table("NormalizationOptions", mean=[0.0], std=[1.0])
     return _table(
         "TensorMetadata",
@@ -112,7 +114,7 @@ def _image(name, channels):
         content=_table(
             "Content",
             content_properties_type=IMAGE_PROPERTIES,
-            content_properties=_table("ImageProperties", color_space=COLOUR_SPACES.get(channels, UNKNOWN)),
+            content_properties=_table("ImageProperties", color_space=COLOUR_SPACES.get(shape[-1], UNKNOWN)),
         ),
         process_units=[_table("ProcessUnit", options_type=NORMALIZATION_OPTIONS, options=as_it_is)],
     )

@@ -1,4 +1,4 @@
-"""One small model with varied answers, real photographs, and every file that is made of them, once a session."""
+"""Small models with varied answers, what they are asked, and every file that is made of them, once a session."""
 
 import functools
 import os
@@ -96,19 +96,114 @@ def converter_gives(monkeypatch):
 def bare(exported, tmp_path_factory):
     """Function: format -> path of a copy of the exported float32 file as the converter left it, without metadata."""
 
-    def copy(format):
-        path = exported(format).path
-        to = tmp_path_factory.mktemp("bare") / path.name
-        if path.is_dir():
-            return shutil.copytree(path, to, ignore=shutil.ignore_patterns("assets.extra"))
-        to.write_bytes(path.read_bytes())
-        if format == "onnx":
-            stripped = onnx.load(to)
-            del stripped.metadata_props[:]
-            onnx.save(stripped, to)
-        if format == "tflite":
-            with zipfile.ZipFile(path) as archive:
-                os.truncate(to, min(member.header_offset for member in archive.infolist()))
-        return to
+    return lambda format: strip(exported(format).path, tmp_path_factory.mktemp("bare"))
 
-    return copy
+
+def strip(path, folder):
+    """A copy of an exported file in a folder, as the converter left it, without metadata."""
+    to = folder / path.name
+    if path.is_dir():
+        return shutil.copytree(path, to, ignore=shutil.ignore_patterns("assets.extra"))
+    to.write_bytes(path.read_bytes())
+    if path.suffix == ".onnx":
+        stripped = onnx.load(to)
+        del stripped.metadata_props[:]
+        onnx.save(stripped, to)
+    else:
+        with zipfile.ZipFile(path) as archive:
+            os.truncate(to, min(member.header_offset for member in archive.infolist()))
+    return to
+
+
+# Models of language
+
+LONGEST, LENGTH = 9, 8  # the most tokens that they read, and write
+SPREAD_OF = {"soft": 3.5}  # how far weights are spread, so that the image makes a difference; 2 of the others
+TOLD = ("hidden", "cell", "image_embedding")  # layers of the captioners that are told what is in the image
+SMALL = {"embedding": 16, "units": 12}
+LANGUAGE = {
+    "rnnsearch": lambda models: models.rnnsearch(40, 30, **SMALL, encoder_units=5, attention_units=7),
+    "luong": lambda models: models.luong_nmt(40, 30, **SMALL),
+    "encoder_decoder": lambda models: models.rnn_encoder_decoder(40, 30, **SMALL),
+    "soft": lambda models: models.show_attend_tell((*SIZE, 3), 30, **SMALL, attention_units=7),
+    "neuraltalk": lambda models: models.neuraltalk((*SIZE, 3), 30, **SMALL),
+}
+
+
+def words(count, first):
+    """As many words, of three letters."""
+    return [f"{first}{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(count)]
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """64 different texts of one to nine words that the translators know."""
+    rng = np.random.default_rng(1)
+    known = words(36, "s")
+    texts = [" ".join(rng.choice(known, length)) for length in [1, LONGEST, *rng.integers(2, LONGEST + 1, 62)]]
+    assert len(set(texts)) == 64
+    return texts
+
+
+@pytest.fixture(scope="session")
+def writers(settle, photographs):
+    """Function: key of ``LANGUAGE`` -> a ``Writer`` with weights that say something, as after some training."""
+    import keras
+
+    from keras_segattn import models
+    from keras_segattn.vocabulary import Vocabulary
+
+    def disturb(layer, rng, spread):
+        if isinstance(layer, keras.Model):
+            settle(layer, photographs[:16] / np.float32(127.5) - 1)
+            return
+        for variable in layer.trainable_variables:
+            scale = spread / np.sqrt(max(16, variable.shape[0]))
+            variable.assign(rng.normal(size=variable.shape, scale=scale))
+
+    @functools.cache
+    def make(kind):
+        keras.utils.set_random_seed(0)
+        model, rng = LANGUAGE[kind](models), np.random.default_rng(0)
+        for layer in model.layers:
+            disturb(layer, rng, SPREAD_OF.get(kind, 2))
+        for layer in [layer for layer in model.layers if layer.name in TOLD and "image" in model.input]:
+            seen = keras.Model(model.input["image"], layer.input).predict_on_batch(photographs.astype("float32"))
+            said = seen @ layer.kernel.numpy()  # photographs make little difference to a random encoder
+            layer.set_weights([2 * layer.kernel.numpy() / said.std(0), -2 * said.mean(0) / said.std(0)])
+        for name, count in (("source", 36), ("target", 26)):
+            if name in model.input:
+                vocabulary = Vocabulary.learn([" ".join(words(count, name[0]))], count + 4, "words")
+                model.get_layer(f"{name}_tokens").vocabulary = vocabulary
+        return models.Writer(model, beams=3, max_length=LENGTH)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def asked(writers, texts, photographs):
+    """Function: key of ``LANGUAGE`` -> what its model is asked, 64 texts or photographs."""
+    return lambda kind: photographs if "image" in writers(kind).model.input else texts
+
+
+@pytest.fixture(scope="session")
+def written(writers, asked, tmp_path_factory):
+    """Function: key of ``LANGUAGE``, format, precision -> ``ExportReport``, made when it is first asked for."""
+    from keras_segattn.export import Metadata, export_writer
+
+    folder = tmp_path_factory.mktemp("written")
+
+    @functools.cache
+    def made(kind, format, precision):
+        return export_writer(
+            writers(kind),
+            folder,
+            Metadata(name=kind, languages=("de", "en"), provenance={"entry": kind}),
+            format=format,
+            precision=precision,
+            max_tokens=LONGEST,
+            inputs=asked(kind),
+            inputs_source="of the test",
+        )
+
+    return lambda kind, format, precision="float32": made(kind, format, precision)

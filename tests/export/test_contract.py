@@ -58,6 +58,7 @@ def test_an_exported_file_is_in_its_place_and_its_report_says_how_far_it_is(expo
     worst, agreement = LIMITS[precision]
     assert facts == {
         "file": name,
+        "beside": [],
         "format": format,
         "precision": precision,
         "tail": "labels",

@@ -47,6 +47,12 @@ def test_sentences_are_asked_for_in_batches_in_their_order(batch_size, sizes):
     assert sum(asked, []) == [pair["source"] for pair in PAIRS]
 
 
+def test_64_are_asked_for_at_once_unless_another_number_is_said():
+    asked = []
+    evaluate(lambda sources: asked.append(len(sources)) or translate(sources), PAIRS * 4, TRANSLATION)
+    assert asked == [64, 16]
+
+
 def test_a_bar_over_the_examples_moves_with_the_batches():
     taken = []
     seen = []

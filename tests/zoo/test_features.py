@@ -168,7 +168,7 @@ def test_no_images_are_an_error():
 
 def test_weights_are_told_apart_by_value_shape_precision_and_order():
     one, two = np.ones((2, 3), "float32"), np.full((2, 3), 2, "float32")
-    others = [[one, two + 1e-6], [two, one], [one], [one, two.reshape(3, 2)], [one, two.astype("float64")], []]
+    others = [[one, two + 1e-6], [two, one], [one], [one, two.reshape(3, 2)], [one, two.view("int32")], []]
     stamps = [weights_stamp(each) for each in ([one, two], *others)]
     assert len(set(stamps)) == 7
     assert weights_stamp([one.copy(), np.asfortranarray(two)]) == stamps[0]

@@ -69,6 +69,17 @@ def test_examples_are_the_pixels_and_captions_of_the_list_in_its_order(drawn_fli
     assert isinstance(examples[1]["captions"], tuple)
 
 
+def test_a_split_is_prepared_in_the_cache_and_then_read_from_there(drawn_flickr8k, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path))
+    first = open_split(FLICKR8K, "val", drawn_flickr8k)
+    (records,) = tmp_path.rglob("*.array_record*")
+    written = records.stat().st_mtime_ns
+    assert capsys.readouterr().out == ""
+    assert_alike(open_split(FLICKR8K, "val", drawn_flickr8k), first)
+    assert list(tmp_path.rglob("*.array_record*")) == [records]
+    assert records.stat().st_mtime_ns == written
+
+
 @pytest.mark.parametrize("place", ["beside", "in folders"])
 def test_an_unpacked_copy_has_the_same_examples(drawn_flickr8k, unpacked, place):
     if place == "in folders":
@@ -83,6 +94,11 @@ def test_captions_come_by_their_numbers_whatever_the_order_of_the_file(drawn_fli
     lines = (unpacked / TOKENS).read_text().splitlines()
     (unpacked / TOKENS).write_text("\n".join(reversed(lines)))
     assert_alike(open_split(FLICKR8K, "val", unpacked), open_split(FLICKR8K, "val", drawn_flickr8k))
+
+
+def test_blank_lines_of_a_list_are_skipped(unpacked):
+    (unpacked / "Flickr_8k.devImages.txt").write_text("\n dev03.jpg \r\n\ndev01.jpg\n\n")
+    assert [example["key"] for example in open_split(FLICKR8K, "val", unpacked)] == ["dev03", "dev01"]
 
 
 def test_a_photograph_of_another_size_is_resized_and_a_grey_one_becomes_rgb(unpacked):
@@ -126,6 +142,18 @@ def photograph(copy):
         return archive.read(PHOTOGRAPH)
 
 
+def drawing():
+    data = io.BytesIO()
+    Image.new("RGB", (224, 224)).save(data, "PNG")
+    return data.getvalue()
+
+
+def enlarged(photograph):
+    """The same bytes under a header that says 65535 x 65535 pixels."""
+    size = photograph.index(b"\xff\xc0") + 5  # after the marker of the frame, its length and the bits of a sample
+    return photograph[:size] + b"\xff" * 4 + photograph[size + 4 :]
+
+
 def edit_tokens(copy, edit):
     with zipfile.ZipFile(copy / TEXT) as archive:
         lines = archive.read(TOKENS).decode().splitlines()
@@ -164,8 +192,12 @@ BROKEN = {
         f"{PHOTOGRAPH}: expected a photograph, JPEG. Pillow cannot read it",
     ),
     "a photograph that is none": (
-        lambda copy: replace_member(copy / DATASET, PHOTOGRAPH, b"GIF89a, or so it says"),
+        lambda copy: replace_member(copy / DATASET, PHOTOGRAPH, drawing()),
         f"{PHOTOGRAPH}: expected a photograph, JPEG. Pillow cannot read it",
+    ),
+    "a photograph too large": (
+        lambda copy: replace_member(copy / DATASET, PHOTOGRAPH, enlarged(photograph(copy))),
+        f"{PHOTOGRAPH}: expected a photograph, JPEG. Pillow cannot read it: Image size",
     ),
     "four captions": (
         lambda copy: edit_tokens(copy, lambda lines: [line for line in lines if "dev02.jpg#3" not in line]),

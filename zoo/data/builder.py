@@ -176,8 +176,8 @@ def _builder(dataset, form, split, files):
             return {split: self._generate_examples()}
 
         def _generate_examples(self):
-            for index, (key, *parts) in enumerate(files):
-                yield index if form.in_order else key, {"key": key, **form.encode(dataset, *parts)}
+            for key, *parts in files:
+                yield key, {"key": key, **form.encode(dataset, *parts)}
 
     return Builder
 

@@ -49,8 +49,8 @@ nowhere/multi30k/data/task1/raw, nowhere/data/task1/raw or nowhere; see https://
 def _read_sentences(path):
     lines = read_lines(path)
     empty = next((number for number, line in enumerate(lines, start=1) if not line.strip()), None)
-    if empty is not None or not lines:
-        raise DataError(f"{path}: expected a sentence in every line. Line {empty or 1} is empty")
+    if empty is not None:
+        raise DataError(f"{path}: expected a sentence in every line. Line {empty} is empty")
     return lines
 
 

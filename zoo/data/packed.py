@@ -80,4 +80,4 @@ def read_lines(path):
         text = read_packed(path).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected UTF-8 text. {error}") from error
-    return text.removesuffix("\n").split("\n") if text else []
+    return text.removesuffix("\n").split("\n")

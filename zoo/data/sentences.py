@@ -17,7 +17,7 @@ def encode_pairs(pairs, vocabularies, *, alpha=None, seed=0, epoch=0):
     Args:
         pairs: list of (source, target), str each; or of (index, target), whose first is kept as it is.
         vocabularies: ``Vocabulary`` of the source, or None for an index, and that of the target.
-        alpha: of ``Vocabulary.encode``, for both; None draws nothing, and all epochs are alike.
+        alpha: of ``Vocabulary.encode``, for both, subwords alone; None draws nothing, and all epochs are alike.
         seed: int >= 0, of what is drawn.
         epoch: int >= 0; each draws by itself, whether or not it is the first after a resume.
 
