@@ -21,7 +21,7 @@ import onnxruntime
 from onnxruntime.quantization import CalibrationMethod, calibrate
 
 from keras_segattn import zoo
-from keras_segattn.cli.entry import CALIBRATION_IMAGES, sample_images
+from keras_segattn.cli.entry import CALIBRATION_IMAGES, sample_inputs
 from keras_segattn.export.convert import convert
 from keras_segattn.export.onnx_quantize import Int8Onnx
 from keras_segattn.zoo.data import DATASETS, data_folder
@@ -72,7 +72,7 @@ def main():
     recipe = zoo.info(NAME)
     dataset = DATASETS[recipe.dataset]
     examples = list(open_split(dataset, "val", data_folder(None)))
-    calibration, _ = sample_images(recipe, "train", CALIBRATION_IMAGES)
+    calibration, _ = sample_inputs(recipe, "train", CALIBRATION_IMAGES)
 
     def measured(path):
         """Mean IoU, and the label maps it is of."""

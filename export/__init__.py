@@ -20,6 +20,7 @@ _HOMES = {
     "export": "contract",
     "export_writer": "sentences",
     "free_photographs": "samples",
+    "free_sentences": "samples",
     "operators": "lint",
 }
 __all__ = sorted(_HOMES)

@@ -71,14 +71,14 @@ class ExportReport:
         tail: key of ``tails.TAILS``; "" of a model of language.
         size: bytes, of all its files.
         parity: ``Parity``, or ``SentenceParity`` of a model of language.
-        images: which images or texts it was compared on, in words.
+        inputs: which images or texts it was compared on, in words.
         calibration: which images gave the ranges of int8, in words, or None.
         float_layers: what an int8 or mixed file leaves in float32: name of the layer -> why, in words.
         drop: points of its score that a mixed file lost where it was chosen, or None.
         beside: paths of the files that hold its other functions.
 
     Example:
-        >>> parity = Parity(images=64, worst=0.0, mean=0.0, agreement=1.0)
+        >>> parity = Parity(inputs=64, worst=0.0, mean=0.0, agreement=1.0)
         >>> ExportReport(Path("m.onnx"), "onnx", "float32", "labels", 10, parity, "scenes").to_dict()["file"]
         'm.onnx'
     """
@@ -89,7 +89,7 @@ class ExportReport:
     tail: str
     size: int
     parity: Parity | SentenceParity
-    images: str
+    inputs: str
     calibration: str | None = None
     float_layers: dict = field(default_factory=dict)
     drop: float | None = None
@@ -111,7 +111,7 @@ class ExportReport:
             "size": self.size,
             "parity": self.parity.facts(),
             "limits": self.parity.limits(self.precision),
-            "images": self.images,
+            "inputs": self.inputs,
             "calibration": self.calibration,
             "float_layers": self.float_layers,
             "drop": self.drop,
@@ -259,9 +259,10 @@ def check_kind(format, precision, tail="labels", task="segmentation"):
         )
     tails = [
         name for name, one in TAILS.items() if task in one.tasks and (one.formats is None or format in one.formats)
-    ] or ["labels"]  # a model of language has no choice
+    ] or [""]  # a model of language has no choice
     if tail not in tails:
-        raise ValueError(f"tail: expected one of {', '.join(tails)} for {format} and {task}. Received: {tail!r}")
+        known = ", ".join(tails) or "none"
+        raise ValueError(f"tail: expected one of {known} for {format} and {task}. Received: {tail!r}")
 
 
 RANKING_IMAGES = {"segmentation": 6, "recognition": 100}  # of the calibration, which tell the layers apart
@@ -318,7 +319,7 @@ def file_name(name, format, precision="float32", tail="labels"):
         ('fcn_int8.tflite', 'fcn_float32_logits.onnx', 'fcn_saved_model')
     """
     of_precision = "" if format == "saved_model" else f"_{precision}"
-    of_tail = "" if tail == "labels" else f"_{tail.replace('-', '_')}"
+    of_tail = "" if tail in ("", "labels") else f"_{tail.replace('-', '_')}"
     return f"{name}{of_precision}{of_tail}{FORMATS[format]}"
 
 

@@ -114,42 +114,6 @@ def task_of_language(model):
     return "captioning" if "image" in model.input else "translation"
 
 
-def places_of(model):
-    """(h, w) of the places of the image that a model of captions can look at; None of a model that reads text.
-
-    Example:
-        >>> from keras_segattn.models import neuraltalk
-        >>> places_of(neuraltalk((64, 96, 3), 50, embedding=4, units=6))
-        (2, 3)
-    """
-    return tuple(model.get_layer("grid").input.shape[1:3]) if "image" in model.input else None
-
-
-def vocabularies_of(model):
-    """The vocabularies that a model of language reads and writes with.
-
-    Args:
-        model: keras.Model of language.
-
-    Returns:
-        dict: "source" of a model that reads text, and "target" -> ``Vocabulary``.
-
-    Raises:
-        ValueError: if a layer has none.
-
-    Example:
-        >>> from keras_segattn.models import neuraltalk
-        >>> vocabularies_of(neuraltalk((64, 64, 3), 50, embedding=4, units=6))
-        Traceback (most recent call last):
-        ValueError: model: expected a vocabulary in its layer target_tokens. It has none
-    """
-    layers = {name: model.get_layer(f"{name}_tokens") for name in ("source", "target") if name in model.input}
-    for layer in layers.values():
-        if layer.vocabulary is None:
-            raise ValueError(f"model: expected a vocabulary in its layer {layer.name}. It has none")
-    return {name: layer.vocabulary for name, layer in layers.items()}
-
-
 def _first_states(writer, max_tokens):
     """The state of an empty input, without what is never read; and what a first step gives."""
     from keras import ops

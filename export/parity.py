@@ -5,6 +5,7 @@ import tempfile
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Parity:
     """How far a file is from its model.
 
     Args:
-        images: how many were compared.
+        inputs: how many images were compared.
         worst: largest difference of a logit, as a share of the range of the model's logits.
         mean: mean difference, likewise.
         agreement: share of the pixels, or images, with the same label.
@@ -49,25 +50,26 @@ class Parity:
         example: the image of the least agreement, and the label maps of the model and of the file for it.
 
     Example:
-        >>> Parity(images=64, worst=1e-6, mean=1e-7, agreement=1.0).agreement
+        >>> Parity(inputs=64, worst=1e-6, mean=1e-7, agreement=1.0).agreement
         1.0
     """
 
-    images: int
+    inputs: int
     worst: float
     mean: float
     agreement: float
     looks: float | None = None
     example: tuple = field(default=(), compare=False, repr=False)
+    answers: ClassVar[str] = "labels"  # what agrees
 
     def facts(self):
         """What was measured, as plain data.
 
         Example:
-            >>> Parity(images=64, worst=1e-6, mean=1e-7, agreement=1.0).facts()["images"]
+            >>> Parity(inputs=64, worst=1e-6, mean=1e-7, agreement=1.0).facts()["inputs"]
             64
         """
-        return {name: getattr(self, name) for name in ("images", "worst", "mean", "agreement", "looks")}
+        return {name: getattr(self, name) for name in ("inputs", "worst", "mean", "agreement", "looks")}
 
     @staticmethod
     def limits(precision):
@@ -119,7 +121,7 @@ def compare(model, path, images, precision, tail="labels"):
     if not scale > 0 or not file_high.max() > file_low.min():
         raise ParityError(f"{name}: expected logits that vary, of the model and of the file. They are constant")
     parity = Parity(
-        images=len(images),
+        inputs=len(images),
         worst=float(worst.max() / scale),
         mean=float(mean.mean() / scale),
         agreement=float(equal.mean()),

@@ -1,4 +1,4 @@
-"""Runner: an exported .tflite or .onnx file on a machine that has neither TensorFlow nor Keras."""
+"""Runner: an exported file; a .tflite or .onnx file on a machine that has neither TensorFlow nor Keras."""
 
 import functools
 import os
@@ -24,10 +24,10 @@ class RunnerError(ValueError):
 
 
 class Runner:
-    """Runs an exported file in LiteRT or onnxruntime.
+    """Runs an exported file in LiteRT or onnxruntime, or a SavedModel in TensorFlow.
 
     Args:
-        path: .tflite or .onnx file that keras_segattn exported.
+        path: .tflite or .onnx file, or folder of a SavedModel, that keras_segattn exported.
         threads: processor threads, >= 1; None for as many as there are cores.
         warm_up: answer one empty image first, so that the first photograph takes no longer than the next.
 
@@ -50,13 +50,14 @@ class Runner:
         path = Path(path)
         if threads is not None and threads < 1:
             raise ValueError(f"threads: expected at least 1, or None. Received: {threads!r}")
-        if not path.is_file():
+        if not path.is_file() and not is_saved_model(path):
             raise RunnerError(f"{path}: expected an exported file. There is none")
-        if path.suffix not in RUNTIMES:
-            raise RunnerError(f"{path}: expected a .tflite or .onnx file. Received: {path.suffix or 'no suffix'}")
+        kind = "" if path.is_dir() else path.suffix or "no suffix"
+        if kind not in RUNTIMES:
+            raise RunnerError(f"{path}: expected a .tflite or .onnx file. Received: {kind}")
         self.path = path
         try:
-            self._session = RUNTIMES[path.suffix](path, threads or os.cpu_count() or 1)
+            self._session = RUNTIMES[kind](path, threads or os.cpu_count() or 1)
         except ImportError:
             raise
         except Exception as error:  # the runtimes' own have no class in common
@@ -296,7 +297,7 @@ class Runner:
     def _ids(self, text):
         try:
             return self._vocabularies["source"].encode(text)
-        except (TypeError, RuntimeError) as error:  # the latter of half a surrogate pair
+        except (TypeError, ValueError) as error:  # the latter of half a surrogate pair
             raise RunnerError(f"text: expected str that UTF-8 can write. Received: {_short(text)}") from error
 
     def _sentence(self, given, found):
@@ -333,6 +334,16 @@ class Runner:
         if image.shape != shape or image.dtype != np.uint8:
             raise RunnerError(f"image: expected uint8 {shape}. Received: {image.dtype} {image.shape}")
         return image
+
+
+def is_saved_model(path):
+    """Whether a path is that of the folder of a SavedModel.
+
+    Example:
+        >>> is_saved_model("nowhere")
+        False
+    """
+    return (Path(path) / "saved_model.pb").is_file()
 
 
 _DERIVED = {"labels": lambda values: values.argmax(-1).astype("uint8"), "probabilities": softmax}

@@ -5,12 +5,13 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ..sentence import sentence_of
 from ..vocabulary import END, START, pad
-from .language import outputs_of, reads, vocabularies_of
+from .language import outputs_of, reads
 from .metadata import read_archive
 from .parity import ParityError, check_functions
 from .process import ProcessError, run_python
@@ -55,6 +56,7 @@ class SentenceParity:
     log_probability: float
     attention: float | None = None
     example: tuple = field(default=(), compare=False, repr=False)
+    answers: ClassVar[str] = "sentences"  # what agrees
 
     def facts(self):
         """What was measured, as plain data.
@@ -88,12 +90,14 @@ def check_inputs(inputs, model, max_tokens=None):
         dict: name of the model's input -> array with all of them: ``source`` int32 (N, T) or ``image``.
 
     Raises:
-        ValueError: if the model has no vocabulary, too, see ``language.vocabularies_of``.
+        ValueError: if the model has no vocabulary, too, see ``vocabularies_of``.
 
     Example:
         >>> check_inputs(["ein Hund"] * 64, model, max_tokens=9)             # doctest: +SKIP
         ValueError: inputs: expected at least 64 different ones. Received: 1 among 64
     """
+    from ..models.language.sentences import vocabularies_of
+
     vocabularies = vocabularies_of(model)
     ((name, (shape, _)),) = reads(model, max_tokens).items()
     if name == "source":
@@ -141,6 +145,8 @@ def compare_sentences(writer, files, inputs, precision, max_tokens=None):
         ... # doctest: +SKIP
         SentenceParity(inputs=64, agreement=1.0, ...)
     """
+    from ..models.language.sentences import vocabularies_of
+
     name = files["generate"].name
     arrays = check_inputs(inputs, writer.model, max_tokens)
     expected, logits = _of_model(writer, arrays)

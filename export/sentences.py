@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ..models.language.grid import places_of
+from ..models.language.sentences import vocabularies_of
 from .contract import ExportReport, check_kind, file_name, hold_to_rules, size_of, unproven
 from .convert import convert
-from .language import outputs_of, places_of, task_of_language, vocabularies_of
+from .language import outputs_of, task_of_language
 from .metadata import Writing, attach
 from .sentence_parity import check_inputs, compare_sentences
 from .serving import check_float32
@@ -49,7 +51,7 @@ def export_writer(
     """
     model, task = writer.model, task_of_language(writer.model)
     check_float32(model)
-    check_kind(format, precision, task=task)
+    check_kind(format, precision, "", task)
     max_tokens = (max_tokens or writer.max_length) if task == "translation" else None
     check_inputs(inputs, model, max_tokens)
     facts = described(writer, metadata, precision, max_tokens)

@@ -1,4 +1,6 @@
-"""The runtimes of exported files, behind two classes of the same methods. ``Runner`` is what callers use."""
+"""The runtimes of exported files, behind classes of the same methods. ``Runner`` is what callers use."""
+
+import contextlib
 
 import numpy as np
 
@@ -84,6 +86,42 @@ class OnnxRuntime:
         return [output for name in signatures for output in self.signatures[name]]
 
 
+class TensorFlow:
+    """A SavedModel in TensorFlow; the methods are those of ``OnnxRuntime``.
+
+    The number of threads is one for all that TensorFlow does, so it counts where it has not computed anything before.
+
+    Example:
+        >>> TensorFlow(Path("model_saved_model"), threads=2).signatures      # doctest: +SKIP
+        {'segment': ('labels',), 'logits': ('logits',)}
+    """
+
+    def __init__(self, path, threads):
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise ImportError(f"{path.name} needs TensorFlow: install keras_segattn") from error
+        self.metadata = read_archive(path)
+        if self.metadata is None:
+            raise ValueError("It has none of its metadata: it is of another tool")
+        with contextlib.suppress(RuntimeError):  # it has computed before
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        self._constant = tf.constant
+        self._model = tf.saved_model.load(str(path))  # its functions need it as long as they live
+        self._functions = {name: function for name, function in self._model.signatures.items() if name != _SERVING}
+        self.signatures = {name: tuple(function.structured_outputs) for name, function in self._functions.items()}
+
+    def inputs(self, signature):
+        _, named = self._functions[signature].structured_input_signature
+        return {name: (np.dtype(one.dtype.as_numpy_dtype), tuple(one.shape)) for name, one in named.items()}
+
+    def run(self, signatures, inputs):
+        given = {name: self._constant(array) for name, array in inputs.items()}
+        found = [self._functions[name](**given) for name in signatures]
+        return {key: answer.numpy() for one in found for key, answer in one.items()}
+
+
+_SERVING = "serving_default"  # what TensorFlow Serving calls, the first function by another name
 _NUMPY = {
     "tensor(uint8)": np.dtype("uint8"),
     "tensor(int32)": np.dtype("int32"),
@@ -92,4 +130,4 @@ _NUMPY = {
     "tensor(float16)": np.dtype("float16"),
     "tensor(bool)": np.dtype("bool"),
 }
-RUNTIMES = {".tflite": LiteRT, ".onnx": OnnxRuntime}
+RUNTIMES = {".tflite": LiteRT, ".onnx": OnnxRuntime, "": TensorFlow}  # by suffix; a SavedModel is a folder

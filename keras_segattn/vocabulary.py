@@ -113,6 +113,7 @@ class Vocabulary:
 
         Raises:
             TypeError: if it is no text.
+            ValueError: if UTF-8 cannot write it, or there are no other segmentations to draw.
 
         Example:
             >>> Vocabulary.learn(["to be or not to be"], size=8, kind="words").encode("never")
@@ -120,9 +121,13 @@ class Vocabulary:
         """
         if not isinstance(text, str):
             raise TypeError(f"text: expected str. Received: {type(text).__name__}")
-        if alpha is None:
-            return self._processor.encode(text)
-        return self._processor.encode(text, enable_sampling=True, alpha=alpha, nbest_size=-1)
+        drawn = {} if alpha is None else {"enable_sampling": True, "alpha": alpha, "nbest_size": -1}
+        try:
+            return self._processor.encode(text, **drawn)
+        except RuntimeError as error:
+            if _is_unicode(text):
+                raise ValueError(f"alpha: expected None, for words are not split. Received: {alpha!r}") from error
+            raise ValueError("text: expected one that UTF-8 can write. It has half of a surrogate pair") from error
 
     def decode(self, ids):
         """The text of ids, up to the first ``END``.
@@ -226,6 +231,14 @@ def _processor(data):
         expected = f"pad, unknown, start and end as {PAD}, {UNKNOWN}, {START} and {END}"
         raise ValueError(f"data: expected a SentencePiece model with {expected}. Received: {special}")
     return processor
+
+
+def _is_unicode(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _letters_only():

@@ -1,16 +1,13 @@
 """Weights saved under one backend are the same model under the others."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_segattn import models
+
+from .backends import on_each_backend, run_on
 
 # What another backend does: build the model anew, load the file, answer.
 ANSWER = """
@@ -41,17 +38,10 @@ def saved(settle, tmp_path_factory):
     return folder / "fcn8s.weights.h5", folder / "image.npy", ops.convert_to_numpy(model(image))
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@on_each_backend
 def test_saved_weights_give_the_same_logits_under_backend(saved, backend, tmp_path):
-    if backend == keras.backend.backend():
-        pytest.skip(f"{backend} runs this very session")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
     weights, image, expected = saved
-    command = [sys.executable, "-c", ANSWER, weights, image, tmp_path / "answer.npz"]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-4000:]
+    run_on(backend, "-c", ANSWER, weights, image, tmp_path / "answer.npz")
     found = np.load(tmp_path / "answer.npz")
     assert found["backend"] == backend
     assert np.ptp(expected) > 1

@@ -1,12 +1,8 @@
 """Greedy, beam search and sampling against a plain search in numpy, id by id."""
 
 import functools
-import importlib.util
 import math
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,6 +10,8 @@ import pytest
 from keras import ops
 
 from keras_segattn import decoding
+
+from .backends import on_each_backend, run_on
 
 VOCABULARY, HISTORIES, START, END, LENGTH, SENTENCES = 9, 61, 0, 2, 7, 5
 
@@ -358,16 +356,9 @@ def compiled(function):
     return function
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@on_each_backend
 def test_the_sentences_are_those_of_backend_ties_included(backend, tmp_path):
-    if backend == keras.backend.backend():
-        pytest.skip(f"{backend} runs this very session")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    command = [sys.executable, "-m", __spec__.name, tmp_path / "answers.npz"]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    result = subprocess.run(command, env=environment, cwd=Path(__file__).parents[1], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-4000:]
+    run_on(backend, "-m", __spec__.name, tmp_path / "answers.npz")
     theirs, ours = np.load(tmp_path / "answers.npz"), answers()
     assert set(theirs) == set(ours)
     for name, expected in ours.items():

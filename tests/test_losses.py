@@ -1,10 +1,6 @@
 """Losses against their formulas in numpy and PyTorch, and their properties, on every backend installed."""
 
 import doctest
-import importlib.util
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,6 +11,8 @@ from keras import ops
 from keras_segattn import losses as module
 from keras_segattn.class_weights import class_weights_from_frequency
 from keras_segattn.losses import CrossEntropy, Dice, Focal, Lovasz
+
+from .backends import on_each_backend, run_on
 
 VOID = 11
 WEIGHTS = np.linspace(0.5, 3, 11).tolist()
@@ -395,13 +393,6 @@ def test_frequencies_out_of_range_are_refused(arguments, message):
 # Backends
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@on_each_backend
 def test_all_of_this_holds_on_backend(backend):
-    if backend == keras.backend.backend():
-        pytest.skip(f"{backend} runs this very session")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not backend", __file__]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-4000:]
+    run_on(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not backend", __file__)

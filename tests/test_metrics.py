@@ -1,10 +1,6 @@
 """Keras metrics against scikit-learn and the numpy scores, on every backend that is installed."""
 
 import doctest
-import importlib.util
-import os
-import subprocess
-import sys
 from functools import partial
 
 import keras
@@ -16,6 +12,8 @@ from keras_segattn import metrics as module
 from keras_segattn.losses import CrossEntropy
 from keras_segattn.metrics import MeanIoU, PixelAccuracy
 from keras_segattn.scores import confusion_matrix, scores
+
+from .backends import on_each_backend, run_on
 
 VOID = 11
 
@@ -178,13 +176,6 @@ def test_mean_iou_refuses_another_number_of_classes():
         MeanIoU(0)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@on_each_backend
 def test_all_of_this_holds_on_backend(backend):
-    if backend == keras.backend.backend():
-        pytest.skip(f"{backend} runs this very session")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not backend", __file__]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-4000:]
+    run_on(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not backend", __file__)

@@ -135,3 +135,13 @@ def test_a_sentence_knows_where_it_looked(words):
     found = sentence_of(tokens, -1.5, words, looks, places=(2, 3))
     np.testing.assert_array_equal(found.attention, looks[:2].reshape(2, 2, 3))
     assert sentence_of(tokens, -1.5, words).attention is None
+
+
+def test_half_a_surrogate_pair_is_refused(words):
+    with pytest.raises(ValueError, match="text: expected one that UTF-8 can write"):
+        words.encode("a \ud800 dog")
+
+
+def test_words_are_not_split(words):
+    with pytest.raises(ValueError, match="alpha: expected None, for words are not split. Received: 0.1"):
+        words.encode("a dog", alpha=0.1)

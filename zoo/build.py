@@ -1,6 +1,6 @@
 """From a recipe to its model."""
 
-from ..models import BUILDERS
+from ..models import BUILDERS, Writer
 from .data import DATASETS
 
 
@@ -25,9 +25,9 @@ def build(recipe, *, image_size=None, num_classes=None, **arguments):
         (None, 3)
     """
     dataset = DATASETS[recipe.dataset]
-    if dataset.task in ("translation", "captioning") and num_classes is not None:
+    if not dataset.classes and num_classes is not None:
         raise ValueError(f"num_classes: expected None for {dataset.task}. Received: {num_classes!r}")
-    if dataset.task == "translation" and image_size is not None:
+    if recipe.image_size is None and image_size is not None:
         raise ValueError(f"image_size: expected None for translation. Received: {image_size!r}")
     about = []
     if recipe.image_size is not None:
@@ -35,3 +35,22 @@ def build(recipe, *, image_size=None, num_classes=None, **arguments):
     if dataset.classes:
         about.append(num_classes or len(dataset.classes))
     return BUILDERS[recipe.model](*about, **{**recipe.arguments, **arguments})
+
+
+def writer(model, recipe):
+    """The search of a recipe over its model of language.
+
+    Args:
+        model: keras.Model of the recipe.
+        recipe: ``Recipe``.
+
+    Returns:
+        ``models.Writer``.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> recipe = zoo.info("neuraltalk_flickr8k")
+        >>> writer(build(recipe), recipe).beams                              # doctest: +SKIP
+        5
+    """
+    return Writer(model, beams=recipe.beams, max_length=recipe.max_tokens, length_power=recipe.length_power)

@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from . import info, list_models, results
@@ -10,6 +10,7 @@ from .data import DATASETS, TASKS
 from .recipe import Recipe
 
 CARDS = Path(__file__).with_name("cards")
+PHOTOGRAPH = "photograph: danielbuechele, CC BY 2.0, from scikit-learn"
 BEGIN, END = "<!-- results: made by `make cards` -->", "<!-- end of results -->"
 
 
@@ -31,8 +32,8 @@ def card(name, table):
 
     recipe = info(name)
     dataset = DATASETS[recipe.dataset]
+    words = _WORDS[dataset.task]
     about = (recipes.__dict__[name].__doc__ or "").strip().split("\n\n")
-    shape = ", ".join(map(str, (*recipe.image_size, dataset.channels)))
     return "\n".join(
         [
             f"# {name}",
@@ -40,14 +41,13 @@ def card(name, table):
             "\n\n".join(about[:-1]),
             "",
             "```python",
-            "from keras_segattn import zoo",
-            f'model = zoo.load("{name}")  # image (B, {shape}), {_PIXELS[dataset.channels]} 0..255 -> logits',
+            *_use(recipe, dataset),
             "```",
             "",
-            *_picture(name),
+            *_picture(name, words),
             f"## Results on {dataset.title}",
             "",
-            f"{_SCORES[dataset.task]}.",
+            f"{words.scores}.",
             "",
             results_table([name], table),
             "",
@@ -56,24 +56,21 @@ def card(name, table):
             "",
             files_table(name, table),
             "",
-            "Differences are of the logits, as a share of their range, and same labels those of the pixels or images, "
-            "on real images; times are of one image on two processor threads, next to the Keras model in the same run.",
+            f"Differences are of the logits, as a share of their range, and the same answers {words.answers}; times "
+            "are of one input on two processor threads, next to the Keras model in the same run.",
             "",
-            "## Tails (.tflite, float32)",
+            *(["## Tails (.tflite, float32)", "", tails_table(name, table), ""] if dataset.classes else []),
+            f"## {words.parts[0]} (Keras model, test split)",
             "",
-            tails_table(name, table),
-            "",
-            f"## {_BY_CLASS[dataset.task][0]} by class (Keras model, test split)",
-            "",
-            *_class_table(name, dataset, table),
+            *_parts_table(name, dataset, table),
             "",
             "## Data",
             "",
             f"{dataset.source}.",
             "",
-            f"Terms of the data: {dataset.terms}. Trained on the {dataset.splits['train']} images of the train split, "
-            f"chosen on the {dataset.splits['val']} of val, measured on the {dataset.splits['test']} of test"
-            f"{_COUNTED[dataset.task]}.",
+            f"Terms of the data: {dataset.terms}. Trained on the {dataset.splits['train']} {words.examples} of "
+            f"the train split, chosen on the {dataset.splits['val']} of val, measured on the "
+            f"{dataset.splits['test']} of test{words.counted}.",
             "",
             "## Recipe",
             "",
@@ -87,16 +84,78 @@ def card(name, table):
     )
 
 
-_SCORES = {
-    "segmentation": "Mean IoU on the test split, in percent",
-    "recognition": "Share of the test split of which the answer is wrong, in percent",
+@dataclass(frozen=True)
+class _Words:
+    """What a card says of a task."""
+
+    scores: str  # of which numbers the table is
+    answers: str  # which are the same
+    parts: tuple  # title of the other scores; what each is of; its name; and {label: metric}, or that of each class
+    examples: str = "images"
+    counted: str = ""  # how
+    picture: str = ""  # what docs/looks shows
+
+
+_WORDS = {
+    "segmentation": _Words(
+        scores="Mean IoU on the test split, in percent",
+        answers="those of the pixels, on real images",
+        parts=("IoU by class", "class", "IoU", "iou"),
+        counted="; void pixels count nothing, and the IoU of a class is taken over the whole split",
+    ),
+    "recognition": _Words(
+        scores="Share of the test split of which the answer is wrong, in percent",
+        answers="those of the images, real ones",
+        parts=("Error by class", "class", "Error", "error"),
+        picture="Digits of a font, distorted as the data are: `python examples/looks.py {name} PICTURE`",
+    ),
+    "translation": _Words(
+        scores="Corpus BLEU on the test split, in points of 100, by beam search",
+        answers="whole sentences, token by token, on real ones",
+        parts=(
+            "BLEU by length",
+            "words of the source",
+            "BLEU",
+            {label: f"bleu_{label.replace(' ', '_')}" for label in ("1 to 5", "6 to 10", "11 to 15", "over 15")},
+        ),
+        examples="pairs of sentences",
+        counted=", by sacrebleu as it is by default: 13a tokens of plain text, case counts",
+        picture="Which words each word was read from: `segattn predict {name} TEXT --output FOLDER`",
+    ),
+    "captioning": _Words(
+        scores="Corpus BLEU-4 on the test split against all five captions, in points of 100, by beam search",
+        answers="whole sentences, token by token, on real photographs",
+        parts=(
+            "All scores",
+            "score",
+            "points",
+            {**{f"BLEU-{n}": f"bleu_{n}" for n in range(1, 5)}, "CIDEr-D": "cider_d"},
+        ),
+        examples="photographs, of five captions each,",
+        counted="; lower case, without punctuation, and 100 times the CIDEr-D of its paper",
+        picture="Where it looked, word by word: `segattn predict {name} IMAGE` ({photograph})",
+    ),
 }
 _PIXELS = {1: "grey", 2: "red and green", 3: "RGB"}
-_COUNTED = {
-    "segmentation": "; void pixels count nothing, and the IoU of a class is taken over the whole split",
-    "recognition": "",
-}
-_BY_CLASS = {"segmentation": ("IoU", "iou"), "recognition": ("Error", "error")}
+
+
+def _use(recipe, dataset):
+    if dataset.classes:
+        shape = ", ".join(map(str, (*recipe.image_size, dataset.channels)))
+        pixels = _PIXELS[dataset.channels]
+        return [
+            "from keras_segattn import zoo",
+            f'model = zoo.load("{recipe.name}")  # image (B, {shape}), {pixels} 0..255 -> logits',
+        ]
+    search = f"beams={recipe.beams}, max_length={recipe.max_tokens}, length_power={recipe.length_power}"
+    size = recipe.image_size
+    reads = "list of str" if size is None else f"uint8 (B, {size[0]}, {size[1]}, 3), RGB"
+    return [
+        "from keras_segattn import models, zoo",
+        f'writer = models.Writer(zoo.load("{recipe.name}"), {search})',
+        f"sentences = writer.write(inputs)  # {reads}; each has .text, .log_probability and .attention",
+    ]
+
 
 
 def _said(recipe):
@@ -105,15 +164,15 @@ def _said(recipe):
     return [(name, value) for name, value in values if value not in (None, (), {})]
 
 
-def _picture(name):
-    """What its transformers look at, where that was drawn."""
+def _picture(name, words):
+    """What it looks at, where that was drawn."""
     path = f"docs/looks/{name}.png"
     if not (CARDS.parent.parent / path).is_file():
         return []
     return [
-        f"![Ten digits, each with the outline of what the model looks at](../../{path})",
+        f"![What the model looks at](../../{path})",
         "",
-        f"*Digits of a font, distorted as the data are: `python examples/looks.py {name} PICTURE`.*",
+        f"*{words.picture.format(name=name, photograph=PHOTOGRAPH)}.*",
         "",
     ]
 
@@ -167,14 +226,16 @@ def files_table(name, table):
 
     Example:
         >>> print(files_table("fcn8s_mobilenet_camvid", []))
-        | format | precision | worst difference | same label | MB | times as fast as Keras | operators | peak MB |
+        | format | precision | worst difference | same answer | MB | times as fast as Keras | operators | peak MB |
         |---|---|---|---|---|---|---|---|
     """
     lines = [
-        "| format | precision | worst difference | same label | MB | times as fast as Keras | operators | peak MB |",
+        "| format | precision | worst difference | same answer | MB | times as fast as Keras | operators | peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in _of_metric(table, entry=name, metric="size", tail="labels"):
+    for row in _of_metric(table, entry=name, metric="size"):
+        if row["tail"] not in ("", "labels"):
+            continue
         value = _values(row, table)
         operators = f"{value['operators']:.0f}" if "operators" in value else ""
         if "delegated" in value:
@@ -228,14 +289,16 @@ def _values(row, table):
     }
 
 
-def _class_table(name, dataset, table):
+def _parts_table(name, dataset, table):
     facts = {"entry": name, "format": "keras", "split": "test", "seed": str(info(name).seed)}
-    title, metric = _BY_CLASS[dataset.task]
-    rows = [(label, results.latest(table, **facts, metric=f"{metric}_{label}")) for label in dataset.classes]
+    _, part, title, metrics = _WORDS[dataset.task].parts
+    if dataset.classes:
+        metrics = {label: f"{metrics}_{label}" for label in dataset.classes}
+    rows = [(label, results.latest(table, **facts, metric=metric)) for label, metric in metrics.items()]
     accuracy = results.latest(table, **facts, metric="pixel_accuracy")
     measured = [(label, row) for label, row in rows if row is not None]
     return [
-        f"| class | {title} |",
+        f"| {part} | {title} |",
         "|---|---|",
         *(f"| {label} | {float(row['value']):.2f} |" for label, row in measured),
         *(f"| all pixels (accuracy) | {float(row['value']):.2f} |" for row in [accuracy] if row is not None),
@@ -266,7 +329,8 @@ def _tables(table):
     for dataset in DATASETS.values():
         names = [name for name in list_models() if info(name).dataset == dataset.name]
         if names:
-            title = f"{dataset.title}. {_SCORES[dataset.task]}, {dataset.splits['test']} images."
+            examples = _WORDS[dataset.task].examples.split(",")[0]
+            title = f"{dataset.title}. {_WORDS[dataset.task].scores}, {dataset.splits['test']} {examples}."
             parts.append(f"{title}\n\n{results_table(names, table)}")
     return "\n\n".join(parts)
 

@@ -11,6 +11,7 @@ from ..layers import Reinforce
 from ..losses import CrossEntropy
 from ..models import Writer, load_weights, transfer_weights
 from ..models.language.decoder import last_call
+from ..models.language.sentences import vocabularies_of
 from ..vocabulary import END, PAD, Vocabulary
 from .build import build
 from .data import DATASETS, TASKS, DataError
@@ -107,7 +108,6 @@ class TranslationLesson:
         examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
         self.pairs = [(example["source"], example["target"]) for example in examples]
         self.steps = len(self.pairs) // recipe.batch_size
-        self._writer = None
 
     def start(self, start_weights=None):
         """The model before its first step, with its vocabularies."""
@@ -115,12 +115,12 @@ class TranslationLesson:
         for name, texts in zip(("source_tokens", "target_tokens"), zip(*self.pairs, strict=True), strict=True):
             tokens = model.get_layer(name)
             tokens.vocabulary = Vocabulary.learn(texts, tokens.size)
-        self._writer = Writer(model, beams=1)
         return model
 
     def learner(self, model):
         """The part of the model that is fitted."""
-        self.vocabularies = [model.get_layer(name).vocabulary for name in ("source_tokens", "target_tokens")]
+        self.vocabularies = vocabularies_of(model).values()
+        self._writer = Writer(model, beams=1)
         return model
 
     def loss(self):
@@ -170,13 +170,10 @@ class CaptionLesson:
         model = build(self.recipe, **imagenet(self.recipe, self.folder))
         tokens = model.get_layer("target_tokens")
         tokens.vocabulary = Vocabulary.learn([text for _, text in self.pairs], tokens.size, "words")
-        self._encode(tokens.vocabulary)
+        self.ids = encode_pairs(self.pairs, (None, tokens.vocabulary))
         if "logits" in [layer.name for layer in model.layers]:  # else their own embedding scores the words
             model.get_layer("logits").bias.assign(self._log_frequencies(tokens.size))
         return model
-
-    def _encode(self, vocabulary):
-        self.ids = encode_pairs(self.pairs, (None, vocabulary))
 
     def _log_frequencies(self, size):
         """Of each word among those that captions are made of, every one counted once more than it is there."""
@@ -194,7 +191,7 @@ class CaptionLesson:
         inputs = {"grid": model.get_layer("grid").output, "target": model.input["target"]}
         behind = keras.Model(inputs, model.output)
         self._writer = Writer(behind, beams=1, max_length=24)
-        self._vocabulary = model.get_layer("target_tokens").vocabulary
+        self._vocabulary = vocabularies_of(model)["target"]
         return _reinforced(behind) if self._is_hard() else behind
 
     def _is_hard(self):

@@ -1,14 +1,17 @@
 """``segattn benchmark``: an entry in every format, side by side in one run."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
 
 from ..export.contract import PRECISIONS
+from .measure import KERAS_KINDS
 
 # "onnx" and "saved_model" are float32; of TFLite every precision is named.
 FORMATS = tuple(
@@ -16,64 +19,102 @@ FORMATS = tuple(
     for format, precisions in PRECISIONS.items()
     for precision in precisions
 )
+USUAL = ("saved_model", "tflite-float32", "tflite-int8", "onnx")  # as far as an entry has them
 
 
 @click.command("benchmark")
 @click.argument("name")
-@click.option(
-    "--formats",
-    default="saved_model,tflite-float32,tflite-int8,onnx",
-    show_default=True,
-    help=f"Comma-separated, of {', '.join(FORMATS)}.",
-)
+@click.option("--formats", help=f"Comma-separated, of {', '.join(FORMATS)}; default: {', '.join(USUAL)}.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Processor threads.")
 @click.option("--runs", type=click.IntRange(min=1), default=20, show_default=True, help="Timed runs of each.")
 @click.option("--output", default="exports", show_default=True, help="Folder of the exported files.")
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def command(name, formats, threads, runs, output, data_dir, as_json):
-    """Time, memory and size of the entry NAME, one image at a time, and the ratio to the Keras model.
+    """Time, memory and size of the entry NAME, one image or sentence at a time, and the ratio to the Keras model.
 
     What is not in the folder yet is exported and proven first. Each format runs in a process of its own.
     """
     from .. import zoo
-    from ..images import from_channels, write_image
-    from .entry import sample_images
+    from .entry import artifacts
 
     recipe = zoo.info(name)
-    wanted = [word.strip() for word in formats.split(",") if word.strip()]
-    unknown = sorted(set(wanted) - set(FORMATS))
-    if unknown or not wanted:
-        raise click.UsageError(f"--formats: expected some of {', '.join(FORMATS)}. Received: {formats!r}")
+    known = [kind for kind in FORMATS if _pair(kind) in artifacts(recipe)]
+    asked = [kind for kind in USUAL if kind in known] if formats is None else formats.split(",")
+    wanted = [word.strip() for word in asked if word.strip()]
+    if not wanted or not set(wanted) <= set(known):
+        raise click.UsageError(f"--formats: expected some of {', '.join(known)}. Received: {formats!r}")
     Path(output).mkdir(parents=True, exist_ok=True)
-    image = Path(output) / ".benchmark.png"
-    write_image(image, from_channels(sample_images(recipe, "test", 1, data_dir)[0][0]))
-    try:
-        rows = [
-            {"format": kind, **timed(kind, name, image, threads, runs)} for kind in ("keras call", "keras predict")
-        ]
+    with question(recipe, data_dir) as given:
+        kinds = keras_kinds(recipe)
+        rows = [{"format": kind, **timed(kind, name, given, threads, runs)} for kind in kinds]
         for kind in wanted:
-            format, _, precision = kind.partition("-")
-            facts = exported(recipe, output, format, precision or "float32", data_dir=data_dir)
+            format, precision = _pair(kind)
+            facts = exported(recipe, output, format, precision, data_dir=data_dir)
             path = Path(output) / facts["file"]
             rows.append(
                 {
                     "format": kind,
-                    **timed(format, path, image, threads, runs),
+                    **timed(format, path, given, threads, runs),
                     "size": facts["size"],
                     "worst": facts["parity"]["worst"],
                     "agreement": facts["parity"]["agreement"],
                 }
             )
-    finally:
-        image.unlink(missing_ok=True)
-    reference = min(row["ms"] for row in rows[:2])  # the faster of the two ways to call the model
+    reference = min(row["ms"] for row in rows[: len(kinds)])  # the fastest way to ask the model
     for row in rows:
         row["times_as_fast"] = reference / row["ms"]
     click.echo(json.dumps(rows, indent=2) if as_json else _table(rows, threads))
 
 
-def exported(recipe, output, format, precision="float32", tail="labels", data_dir=None):
+def _pair(kind):
+    """(format, precision) of what ``FORMATS`` names."""
+    format, _, precision = kind.partition("-")
+    return format, precision or "float32"
+
+
+def keras_kinds(recipe):
+    """The ways to ask the Keras model of an entry, which are timed.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> keras_kinds(zoo.info("fcn8s_mobilenet_camvid"))
+        ('keras call', 'keras predict')
+    """
+    from ..zoo.data import DATASETS
+
+    return KERAS_KINDS[:2] if DATASETS[recipe.dataset].classes else KERAS_KINDS[2:]
+
+
+@contextlib.contextmanager
+def question(recipe, data_dir=None):
+    """What an entry is timed on: the first input of its test split, or a free one.
+
+    Args:
+        recipe: ``Recipe``.
+        data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
+
+    Yields:
+        path of a photograph, which is gone after the block, or a text.
+
+    Example:
+        >>> with question(recipe) as given:                                  # doctest: +SKIP
+        ...     timed("onnx", "model.onnx", given, threads=2)
+    """
+    from ..images import from_channels, write_image
+    from .entry import sample_inputs
+
+    (first, *_), _ = sample_inputs(recipe, "test", 1, data_dir)
+    if isinstance(first, str):
+        yield first
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        photograph = Path(folder) / "photograph.png"
+        write_image(photograph, from_channels(first))
+        yield photograph
+
+
+def exported(recipe, output, format, precision="float32", tail=None, data_dir=None):
     """What report.json says of an exported file, which is made and proven if it is not there yet.
 
     Args:
@@ -81,7 +122,7 @@ def exported(recipe, output, format, precision="float32", tail="labels", data_di
         output: folder of the exported files.
         format: key of ``export.FORMATS``.
         precision: one of those of the format.
-        tail: what the file answers with.
+        tail: what the file answers with; None for ``entry.usual_tail``.
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
 
     Returns:
@@ -91,10 +132,12 @@ def exported(recipe, output, format, precision="float32", tail="labels", data_di
         >>> exported(recipe, "exports", "onnx")["file"]                      # doctest: +SKIP
         'fcn8s_mobilenet_camvid_float32.onnx'
     """
+    from ..zoo.data import DATASETS
     from ..zoo.weights import checksum
-    from .entry import export_entry
+    from .entry import export_entry, usual_tail
     from .report import read_report, write_report
 
+    tail = usual_tail(DATASETS[recipe.dataset]) if tail is None else tail
     wanted = (recipe.name, format, precision, tail, checksum(f"{recipe.name}.weights.h5"))
     for facts in read_report(output):
         same = tuple(facts.get(key) for key in ("entry", "format", "precision", "tail", "weights"))
@@ -105,13 +148,13 @@ def exported(recipe, output, format, precision="float32", tail="labels", data_di
     return write_report(output, recipe.name, report)
 
 
-def timed(kind, target, image, threads, runs=20):
+def timed(kind, target, given, threads, runs=20):
     """Time and memory of one kind, in a process of its own.
 
     Args:
         kind: see ``measure.prepare``.
         target: name of an entry for Keras, else a path.
-        image: path of a photograph of the entry's size.
+        given: path of a photograph of the entry's size, or a text.
         threads: processor threads.
         runs: timed calls.
 
@@ -126,7 +169,7 @@ def timed(kind, target, image, threads, runs=20):
         30.1
     """
     done = subprocess.run(
-        [sys.executable, "-m", "keras_segattn.cli.measure", kind, target, image, str(threads), str(runs)],
+        [sys.executable, "-m", "keras_segattn.cli.measure", kind, target, given, str(threads), str(runs)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
         capture_output=True,
         text=True,
@@ -138,7 +181,7 @@ def timed(kind, target, image, threads, runs=20):
 
 
 def _table(rows, threads):
-    lines = [f"{'format':<16}{'size MB':>9}{'worst diff':>12}{'same label':>12}{'ms':>9}{'x Keras':>9}{'peak MB':>9}"]
+    lines = [f"{'format':<16}{'size MB':>9}{'worst diff':>12}{'same answer':>12}{'ms':>9}{'x Keras':>9}{'peak MB':>9}"]
     for row in rows:
         size = f"{row['size'] / 1e6:.2f}" if "size" in row else ""
         worst = f"{row['worst']:.1e}" if "worst" in row else ""
@@ -147,5 +190,5 @@ def _table(rows, threads):
             f"{row['format']:<16}{size:>9}{worst:>12}{same:>12}"
             f"{row['ms']:>9.1f}{row['times_as_fast']:>9.2f}{row['peak_mb']:>9.0f}"
         )
-    lines.append(f"one image at a time, {threads} threads; x Keras: times as fast as the faster Keras call")
+    lines.append(f"one input at a time, {threads} threads; x Keras: times as fast as the faster Keras call")
     return "\n".join(lines)

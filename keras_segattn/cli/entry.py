@@ -2,7 +2,7 @@
 
 import os
 
-PROOF_IMAGES = 64
+PROOF_INPUTS = 64
 CALIBRATION_IMAGES = 100  # of the training split, evenly spread
 
 
@@ -10,7 +10,7 @@ def artifacts(recipe):
     """Every format and precision that an entry is exported in.
 
     Args:
-        recipe: ``Recipe``; what it says cannot work is left out.
+        recipe: ``Recipe``; what is impossible of it is left out.
 
     Returns:
         list of (format, precision).
@@ -23,18 +23,38 @@ def artifacts(recipe):
     from ..export.contract import PRECISIONS
 
     pairs = [(format, precision) for format, precisions in PRECISIONS.items() for precision in precisions]
-    return [pair for pair in pairs if " ".join(pair) not in recipe.impossible]
+    return [pair for pair in pairs if " ".join(pair) not in impossible(recipe)]
 
 
-def export_entry(recipe, output, *, format, precision="float32", tail="labels", data_dir=None):
-    """Export an entry with its own data as proof and calibration, or free photographs where they are not there.
+def impossible(recipe):
+    """What an entry cannot be exported as, for its own sake or for that of its task.
+
+    Args:
+        recipe: ``Recipe``.
+
+    Returns:
+        dict: "format precision" -> why.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> sorted(impossible(zoo.info("rnnsearch_multi30k_de_en")))
+        ['onnx int8', 'onnx mixed', 'tflite int8', 'tflite mixed']
+    """
+    from ..export.contract import impossible as of_task
+    from ..zoo.data import DATASETS
+
+    return {**of_task(DATASETS[recipe.dataset].task), **recipe.impossible}
+
+
+def export_entry(recipe, output, *, format, precision="float32", tail=None, data_dir=None):
+    """Export an entry with its own data as proof and calibration, or free ones where they are not there.
 
     Args:
         recipe: ``Recipe``.
         output: folder.
         format: key of ``export.FORMATS``.
         precision: one of those of the format.
-        tail: what the file answers with.
+        tail: what the file answers with; None for ``usual_tail``.
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
 
     Returns:
@@ -49,7 +69,8 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
     import keras
 
     from .. import __version__, zoo
-    from ..export import Metadata, export
+    from ..export import Metadata, export, export_writer
+    from ..zoo.build import writer
     from ..zoo.data import DATASETS, TASKS
     from ..zoo.weights import checksum
 
@@ -60,7 +81,8 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
         classes=dataset.classes,
         palette=dataset.palette,
         ignore_label=dataset.ignore_label,
-        image_size=tuple(recipe.image_size),
+        languages=dataset.languages,
+        image_size=recipe.image_size and tuple(recipe.image_size),
         channels=dataset.channels,
         provenance={
             "entry": recipe.name,
@@ -72,10 +94,25 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
         },
     )
     model = zoo.load(recipe.name)
-    proof, proof_source = sample_images(recipe, "test", PROOF_IMAGES, data_dir)
+    proof, proof_source = sample_inputs(recipe, "test", PROOF_INPUTS, data_dir)
+    usual = usual_tail(dataset)
+    tail = usual if tail is None else tail
+    operators = recipe.operators.get(format) if (precision, tail) == ("float32", usual) else None
+    if not dataset.classes:
+        return export_writer(
+            writer(model, recipe),
+            output,
+            metadata,
+            format=format,
+            precision=precision,
+            max_tokens=recipe.max_tokens,
+            inputs=proof,
+            inputs_source=proof_source,
+            operators=operators,
+        )
     calibration = calibration_source = None
     if precision in ("int8", "mixed"):
-        calibration, calibration_source = sample_images(recipe, "train", CALIBRATION_IMAGES, data_dir)
+        calibration, calibration_source = sample_inputs(recipe, "train", CALIBRATION_IMAGES, data_dir)
     return export(
         model,
         output,
@@ -90,8 +127,19 @@ def export_entry(recipe, output, *, format, precision="float32", tail="labels", 
         float_layers=recipe.float_layers,
         drop=_drop(recipe, model, data_dir) if precision == "mixed" else None,
         max_drop=TASKS[dataset.task].max_drop,
-        operators=recipe.operators.get(format) if (precision, tail) == ("float32", "labels") else None,
+        operators=operators,
     )
+
+
+def usual_tail(dataset):
+    """What a file answers with where nothing is said: "" for sentences, which have no choice.
+
+    Example:
+        >>> from keras_segattn.zoo.data import DATASETS
+        >>> usual_tail(DATASETS["camvid"])
+        'labels'
+    """
+    return "labels" if dataset.classes else ""
 
 
 def _drop(recipe, model, data_dir):
@@ -112,8 +160,8 @@ def _drop(recipe, model, data_dir):
     return lambda runner: task.direction * (whole - score(runner.labels))
 
 
-def sample_images(recipe, split, count, data_dir=None):
-    """Real images of an entry's size: of its own data where they are there, else free photographs.
+def sample_inputs(recipe, split, count, data_dir=None):
+    """Real images of an entry's size, or sentences: of its own data where they are there, else free ones.
 
     Args:
         recipe: ``Recipe``.
@@ -122,24 +170,27 @@ def sample_images(recipe, split, count, data_dir=None):
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
 
     Returns:
-        (uint8 (count, H, W, C), where they come from in words).
+        (uint8 (count, H, W, C) or list of str, where they come from in words).
 
     Raises:
         DataError: if a data folder was named that does not hold the data.
 
     Example:
         >>> from keras_segattn import zoo
-        >>> sample_images(zoo.info("fcn8s_mobilenet_camvid"), "test", 2)[0].shape
+        >>> sample_inputs(zoo.info("fcn8s_mobilenet_camvid"), "test", 2)[0].shape
         (2, 360, 480, 3)
     """
     import numpy as np
 
-    from ..export import free_photographs
+    from ..export import free_photographs, free_sentences
     from ..images import fit, to_channels
     from ..zoo.data import DATASETS, data_folder
 
     dataset = DATASETS[recipe.dataset]
+    reads_text = recipe.image_size is None
     if not data_dir and not os.environ.get("KERAS_SEGATTN_DATA"):
+        if reads_text:
+            return free_sentences(count, dataset.languages[0]), "free sentences of a grammar of three phrases"
         photographs = free_photographs(count, *recipe.image_size)
         images = np.stack([to_channels(photograph, dataset.channels) for photograph in photographs])
         return images, "crops of the free photographs of scikit-learn"
@@ -147,8 +198,7 @@ def sample_images(recipe, split, count, data_dir=None):
 
     examples = open_split(dataset, split, data_folder(data_dir))
     chosen = np.linspace(0, len(examples) - 1, min(count, len(examples))).round().astype(int)
-    images = [examples[int(index)]["image"] for index in chosen]
-    if dataset.task == "segmentation":
-        images = [fit(image, *recipe.image_size) for image in images]
-    images = np.stack(images)
-    return images, f"{dataset.title}, {split} split"
+    inputs = [examples[int(index)]["source" if reads_text else "image"] for index in chosen]
+    if dataset.files and not reads_text:  # photographs; those that are drawn have the size
+        inputs = [fit(image, *recipe.image_size) for image in inputs]
+    return inputs if reads_text else np.stack(inputs), f"{dataset.title}, {split} split"

@@ -14,7 +14,7 @@ import click
 @click.option("--results", "table", help="Table to write to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 def command(target, data_dir, split, run, threads, table, as_json):
-    """Evaluate TARGET, the name of an entry or a .tflite or .onnx file, and write its scores to results.csv."""
+    """Evaluate TARGET, the name of an entry or an exported file, and write its scores to results.csv."""
     from ..zoo import results
     from ..zoo.data import DATASETS, TASKS, DataError, data_folder
     from ..zoo.data.builder import open_split
@@ -30,7 +30,7 @@ def command(target, data_dir, split, run, threads, table, as_json):
     with click.progressbar(
         iter(examples), length=len(examples), label=split, file=_stderr()
     ) as bar:
-        values = evaluate(model.labels or _texts(model.write), bar, dataset, image_size=model.image_size)
+        values = evaluate(model.answers, bar, dataset, image_size=model.image_size)
     rows = results.rows(
         values,
         entry=model.entry,
@@ -48,10 +48,6 @@ def command(target, data_dir, split, run, threads, table, as_json):
     for name, value in values.items():
         click.echo(f"{name:<18} {value:6.2f}")
     click.echo(f"{len(examples)} {'images' if model.image_size else 'sentences'} of {split}, written to {path}")
-
-
-def _texts(write):
-    return lambda inputs: [sentence.text for sentence in write(inputs)]
 
 
 def _stderr():

@@ -17,7 +17,7 @@ _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name 
 @click.option("--all", "everything", is_flag=True, help="Every format and precision of NAME, a pattern; default: *.")
 @click.option("--format", type=click.Choice(list(FORMATS)), default="tflite", show_default=True)
 @click.option("--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True)
-@click.option("--tail", type=click.Choice(list(TAILS)), default="labels", show_default=True, help="Its answer.")
+@click.option("--tail", type=click.Choice(list(TAILS)), help="Its answer; default: labels. Sentences have no choice.")
 @click.option("--output", default="exports", show_default=True, help="Folder for files, report.json and report.html.")
 @click.option("--tails", is_flag=True, help="With --all: measure every tail of the float32 .tflite, too.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of the timing, with --all.")
@@ -40,11 +40,13 @@ def command(name, everything, format, precision, tail, output, tails, threads, d
         raise click.UsageError("NAME: expected an entry of the zoo, see segattn list; or --all")
     from .. import zoo
     from ..zoo.data import DATASETS
-    from .entry import export_entry
+    from .entry import export_entry, usual_tail
 
     recipe = zoo.info(name)
+    dataset = DATASETS[recipe.dataset]
+    tail = tail or usual_tail(dataset)
     try:
-        check_kind(format, precision, tail, DATASETS[recipe.dataset].task)
+        check_kind(format, precision, tail, dataset.task)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     report = export_entry(recipe, output, format=format, precision=precision, tail=tail, data_dir=data_dir)
@@ -58,14 +60,14 @@ def summary(report):
     Example:
         >>> from pathlib import Path
         >>> from keras_segattn.export.contract import ExportReport, Parity
-        >>> parity = Parity(images=64, worst=1e-6, mean=1e-7, agreement=1.0)
+        >>> parity = Parity(inputs=64, worst=1e-6, mean=1e-7, agreement=1.0)
         >>> print(summary(ExportReport(Path("m.onnx"), "onnx", "float32", "labels", 10_000_000, parity, "scenes")))
-        m.onnx  10.00 MB  worst difference 1.0e-06 of the range, labels agree 100.000 %  (64 images: scenes)
+        m.onnx  10.00 MB  worst difference 1.0e-06 of the range, labels agree 100.000 %  (64 inputs: scenes)
     """
     parity = report.parity
     line = (
         f"{report.path}  {report.size / 1e6:.2f} MB  worst difference {parity.worst:.1e} of the range, "
-        f"labels agree {100 * parity.agreement:.3f} %  ({parity.images} images: {report.images})"
+        f"{parity.answers} agree {100 * parity.agreement:.3f} %  ({parity.inputs} inputs: {report.inputs})"
     )
     kept = [f"  float32: {layer}, {reason}" for layer, reason in report.float_layers.items()]
     if report.drop is not None:

@@ -14,14 +14,16 @@ def command(name, as_json):
     from .. import zoo
     from ..zoo import results
     from ..zoo.data import DATASETS, TASKS
+    from .entry import impossible
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
+    said = {**asdict(recipe), "impossible": impossible(recipe)}
     measured = [row for row in results.read() if row["entry"] == name]
     if as_json:
         facts = {
             "name": name,
-            "recipe": asdict(recipe),
+            "recipe": said,
             "classes": dataset.classes,
             "terms": dataset.terms,
             "source": dataset.source,
@@ -29,7 +31,7 @@ def command(name, as_json):
         }
         click.echo(json.dumps(facts, indent=2))
         return
-    for key, value in asdict(recipe).items():
+    for key, value in said.items():
         click.echo(f"{key:<16} {value}")
     click.echo(f"{'classes':<16} {', '.join(dataset.classes)}\n{'terms':<16} {dataset.terms}")
     metric = TASKS[dataset.task].metric

@@ -3,13 +3,12 @@
 import json
 import math
 import os
-import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
-from ..export.tails import TAILS, VERBS
+from ..export.tails import TAILS
 
 WITH_TAILS = ("tflite", "float32")  # the file whose other tails are measured where they are asked for
 
@@ -39,7 +38,8 @@ def ledger(pattern, output, *, tails=False, data_dir=None, threads=2, table=None
         0
     """
     from .. import zoo
-    from .entry import artifacts
+    from .benchmark import question
+    from .entry import artifacts, impossible
 
     recipes = [zoo.info(name) for name in zoo.list_models() if fnmatchcase(name, pattern)]
     if not recipes:
@@ -48,19 +48,20 @@ def ledger(pattern, output, *, tails=False, data_dir=None, threads=2, table=None
     measured = bool(data_dir or os.environ.get("KERAS_SEGATTN_DATA"))
     missing = 0
     for recipe in recipes:
-        measure = _Measure(recipe, output, data_dir, threads, table, measured)
-        for format, precision in artifacts(recipe):
-            if precision == "mixed" and not measured:
-                continue
-            for tail in measure.tails if tails and (format, precision) == WITH_TAILS else ("labels",):
-                try:
-                    facts = measure(format, precision, tail)
-                except Exception as error:  # one file that fails does not keep the others from being made
-                    missing += 1
-                    facts = {"entry": recipe.name, "format": format, "precision": precision, "tail": tail}
-                    facts["error"] = " ".join(str(error).split()) or type(error).__name__
-                click.echo(json.dumps(facts) if as_json else _line(facts))
-        for combination, reason in recipe.impossible.items():
+        with question(recipe, data_dir) as given:
+            measure = _Measure(recipe, output, data_dir, threads, table, measured, given)
+            for format, precision in artifacts(recipe):
+                if precision == "mixed" and not measured:
+                    continue
+                for tail in measure.tails if tails and (format, precision) == WITH_TAILS else measure.tails[:1]:
+                    try:
+                        facts = measure(format, precision, tail)
+                    except Exception as error:  # one file that fails does not keep the others from being made
+                        missing += 1
+                        facts = {"entry": recipe.name, "format": format, "precision": precision, "tail": tail}
+                        facts["error"] = " ".join(str(error).split()) or type(error).__name__
+                    click.echo(json.dumps(facts) if as_json else _line(facts))
+        for combination, reason in impossible(recipe).items():
             facts = {"entry": recipe.name, **dict(zip(("format", "precision"), combination.split(), strict=True))}
             click.echo(json.dumps({**facts, "impossible": reason}) if as_json else f"{combination:<22}: {reason}")
     return missing
@@ -69,26 +70,20 @@ def ledger(pattern, output, *, tails=False, data_dir=None, threads=2, table=None
 class _Measure:
     """Everything that is measured of one entry; the Keras model is timed once."""
 
-    def __init__(self, recipe, output, data_dir, threads, table, measured):
-        from ..images import from_channels, write_image
+    def __init__(self, recipe, output, data_dir, threads, table, measured, given):
         from ..zoo.data import DATASETS, TASKS, data_folder
-        from .benchmark import timed
-        from .entry import sample_images
+        from .benchmark import keras_kinds, timed
 
-        self.recipe, self.output, self.data_dir = recipe, Path(output), data_dir
+        self.recipe, self.output, self.data_dir, self.given = recipe, Path(output), data_dir, given
         self.threads, self.table, self.examples = threads, table, None
         self.dataset = DATASETS[recipe.dataset]
         self.metric = TASKS[self.dataset.task]
-        self.tails = [name for name, tail in TAILS.items() if self.dataset.task in tail.tasks]
+        self.tails = [name for name, tail in TAILS.items() if self.dataset.task in tail.tasks] or [""]
         if measured:
             from ..zoo.data.builder import open_split
 
             self.examples = list(open_split(self.dataset, "test", data_folder(data_dir)))
-        self._folder = tempfile.TemporaryDirectory()  # it goes with this object
-        self.image = Path(self._folder.name) / "photograph.png"
-        write_image(self.image, from_channels(sample_images(recipe, "test", 1, data_dir)[0][0]))
-        kinds = ("keras call", "keras predict")
-        self.keras_ms = min(timed(kind, recipe.name, self.image, threads)["ms"] for kind in kinds)
+        self.keras_ms = min(timed(kind, recipe.name, given, threads)["ms"] for kind in keras_kinds(recipe))
 
     def __call__(self, format, precision, tail):
         from ..export import operators
@@ -102,10 +97,10 @@ class _Measure:
             "mean_difference": facts["parity"]["mean"],
             "label_agreement": 100 * facts["parity"]["agreement"],
         }
-        speed = timed(format, path, self.image, self.threads)
+        speed = timed(format, path, self.given, self.threads)
         file = {
             "size": facts["size"],
-            "output_bytes": _output_bytes(tail, self.dataset, self.recipe.image_size),
+            "output_bytes": _output_bytes(tail, self.dataset, self.recipe),
             "times_as_fast": self.keras_ms / speed["ms"],
             "ms": speed["ms"],
             "peak_mb": speed["peak_mb"],
@@ -115,12 +110,12 @@ class _Measure:
             file["operators"] = sum(count.total() for count in found.counts.values())
             if found.delegated is not None:
                 file["delegated"] = found.delegated
-        scores = self._scores(format, path)
+        scores = self._scores(path)
         if self.examples is not None:
             same = {"entry": self.recipe.name, "format": format, "precision": precision, "tail": tail}
             rows = [
                 *results.rows(scores, **same, split="test", images=len(self.examples)),
-                *results.rows(proof, **same, split="proof", images=facts["parity"]["images"]),
+                *results.rows(proof, **same, split="proof", images=facts["parity"]["inputs"]),
                 *results.rows(file, **same),
             ]
             results.append(rows, self.table)
@@ -128,32 +123,21 @@ class _Measure:
         quoted = {"score": f"{self.metric.title} {scores[self.metric.metric]:6.2f}"} if scores else {}
         return {**names, **quoted, "scores": scores, **proof, **file}
 
-    def _scores(self, format, path):
+    def _scores(self, path):
         from ..zoo.evaluate import evaluate
+        from .target import open_target
 
         if self.examples is None:
             return {}
-        labels = _saved_model_labels(path) if format == "saved_model" else _file_labels(path, self.threads)
-        return evaluate(labels, self.examples, self.dataset, image_size=self.recipe.image_size)
+        answers = open_target(path, self.threads).answers
+        return evaluate(answers, self.examples, self.dataset, image_size=self.recipe.image_size)
 
 
-def _file_labels(path, threads):
-    from ..export import Runner
-
-    return Runner(path, threads=threads).labels
-
-
-def _saved_model_labels(path):
-    import tensorflow as tf
-
-    served = tf.saved_model.load(str(path)).signatures
-    answer = next(served[verb] for verb in VERBS.values() if verb in served)
-    return lambda image: answer(image=tf.constant(image[None]))["labels"][0].numpy()
-
-
-def _output_bytes(tail, dataset, image_size):
-    """Of one answer: a byte a label, or four for every class of it."""
-    labels = math.prod(image_size) if dataset.task == "segmentation" else 1
+def _output_bytes(tail, dataset, recipe):
+    """Of one answer: a byte a label, or four for every class of it; four for every token of a sentence."""
+    if not dataset.classes:
+        return 4 * recipe.max_tokens
+    labels = math.prod(recipe.image_size) if dataset.task == "segmentation" else 1
     return labels * (1 if tail.startswith("labels") else 4 * len(dataset.classes))
 
 

@@ -1,4 +1,4 @@
-"""The measuring process: ``python -m keras_segattn.cli.measure KIND TARGET IMAGE THREADS RUNS``."""
+"""The measuring process: ``python -m keras_segattn.cli.measure KIND TARGET GIVEN THREADS RUNS``."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 WARM_UP = 3  # runs that are not timed
+KERAS_KINDS = ("keras call", "keras predict", "keras write")  # ways to ask a Keras model; the last is for sentences
 
 
 def measure(run, runs):
@@ -48,55 +49,56 @@ def peak_megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 
-def prepare(kind, target, image, threads):
-    """A function without arguments that answers for one image.
+def prepare(kind, target, given, threads):
+    """A function without arguments that answers for one image or text.
 
     Args:
-        kind: "keras call", "keras predict", "saved_model", "tflite" or "onnx".
+        kind: one of ``KERAS_KINDS``, "saved_model", "tflite" or "onnx".
         target: name of an entry for Keras, else a path.
-        image: uint8 (H, W, 3), of which the model takes its channels.
+        given: path of a photograph of the model's size, of which it takes its channels; or a text.
         threads: processor threads.
 
     Example:
-        >>> prepare("onnx", "model.onnx", image, threads=2)()                # doctest: +SKIP
+        >>> prepare("onnx", "model.onnx", "street.png", threads=2)()         # doctest: +SKIP
     """
-    from ..images import to_channels
-
-    if kind in ("tflite", "onnx"):
+    if kind not in KERAS_KINDS:
         from ..export.runtime import Runner
 
         runner = Runner(target, threads=threads)
-        image = to_channels(image, runner.metadata.channels)
-        return lambda: runner.labels(image)
-    if kind == "saved_model":
-        import tensorflow as tf
-
-        from ..export.tails import VERBS
-
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        served = tf.saved_model.load(target).signatures
-        answer = next(served[verb] for verb in VERBS.values() if verb in served)
-        image = to_channels(image, answer.structured_input_signature[1]["image"].shape[-1])
-        return lambda: answer(image=tf.constant(image[None]))["labels"].numpy()
+        facts = runner.metadata
+        asked = _asked(given, facts.image_size, facts.channels)
+        return (lambda: runner.write([asked])) if facts.writing else (lambda: runner.labels(asked))
     import keras
     import numpy as np
 
     from .. import zoo
+    from ..zoo.build import writer
+    from ..zoo.data import DATASETS
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-    model = zoo.load(target)
-    batch = to_channels(image, model.input_shape[-1])[None].astype("float32")
+    recipe, model = zoo.info(target), zoo.load(target)
+    asked = _asked(given, recipe.image_size, DATASETS[recipe.dataset].channels)
+    if kind == "keras write":
+        write = writer(model, recipe).write
+        return lambda: write([asked])
+    batch = asked[None].astype("float32")
     call = model if kind == "keras call" else lambda x: model.predict(x, verbose=0)
     return lambda: keras.ops.convert_to_numpy(call(batch)).argmax(-1).astype(np.uint8)
 
 
-def _main(kind, target, image, threads, runs):
-    from ..images import read_image
+def _asked(given, image_size, channels):
+    if image_size is None:
+        return given
+    from ..images import read_image, to_channels
 
-    print(json.dumps(measure(prepare(kind, target, read_image(image), int(threads)), int(runs))))
+    return to_channels(read_image(given), channels)
+
+
+def _main(kind, target, given, threads, runs):
+    print(json.dumps(measure(prepare(kind, target, given, int(threads)), int(runs))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .target import FILES, open_target
+from .target import is_exported, open_target
 
 
 @click.command("predict")
@@ -43,11 +43,12 @@ def command(target, inputs, output, tiled, threads, as_json):
 
 def _opened(target, inputs, threads):
     """The model; a photograph that cannot be read fails before one is built."""
+    if is_exported(target):
+        return open_target(target, threads)
+
     from .. import zoo
     from ..images import read_image
 
-    if Path(target).suffix in FILES:
-        return open_target(target, threads)
     if zoo.data.DATASETS[zoo.info(target).dataset].task != "translation":
         read_image(_expected(inputs)[0])
     return open_target(target, threads)

@@ -37,7 +37,9 @@ def write_report(folder, name, report):
     facts = {"entry": name, "task": dataset.task, "weights": checksum(f"{name}.weights.h5"), **report.to_dict()}
     artifacts = [artifact for artifact in read_report(folder) if artifact["file"] != facts["file"]]
     artifacts.append(facts)
-    if report.parity.example:
+    if not dataset.classes:
+        facts["example"] = list(report.parity.example)
+    elif report.parity.example:
         (folder / PICTURES).mkdir(exist_ok=True)
         if dataset.task == "segmentation":
             picture = comparison(*report.parity.example, dataset.palette)
@@ -50,7 +52,7 @@ def write_report(folder, name, report):
 
 
 def read_report(folder):
-    """What report.json says of each file, oldest first; nothing where there is none.
+    """What report.json says of each file, oldest first, under today's names; nothing where there is none.
 
     Example:
         >>> read_report("nowhere")
@@ -58,7 +60,14 @@ def read_report(folder):
     """
     path = Path(folder) / "report.json"
     artifacts = json.loads(path.read_text())["artifacts"] if path.is_file() else []
-    return [{**_OLDER, **facts} for facts in artifacts]
+    return [_today(facts) for facts in artifacts]
+
+
+def _today(facts):
+    parity, others = dict(facts["parity"]), {**_OLDER, **facts}
+    if "images" in parity:  # as the inputs were called
+        parity["inputs"], others["inputs"] = parity.pop("images"), others.pop("images")
+    return {**others, "parity": parity}
 
 
 def comparison(image, expected, found, palette):
@@ -84,7 +93,7 @@ def comparison(image, expected, found, palette):
 
 
 def page(artifacts):
-    """report.html: a table of the files, and of each the picture that ``comparison`` made.
+    """report.html: a table of the files, and of each the picture that ``comparison`` made, or two sentences.
 
     Args:
         artifacts: list of dict, as in report.json.
@@ -102,27 +111,34 @@ def page(artifacts):
         worst = f"{parity['worst']:.1e}" + (f" of {limits['worst']:.0e}" if limits["worst"] is not None else "")
         cells = (
             *(facts["entry"], facts["format"], facts["precision"], facts["tail"], f"{facts['size'] / 1e6:.2f}"),
-            *(worst, f"{parity['mean']:.1e}", f"{100 * parity['agreement']:.3f}", parity["images"]),
+            *(worst, f"{parity['mean']:.1e}", f"{100 * parity['agreement']:.3f}", parity["inputs"]),
         )
         rows.append("".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells))
         kept = "".join(
             f"<li>{html.escape(layer)}: {html.escape(reason)}</li>" for layer, reason in facts["float_layers"].items()
         )
-        file, shown = html.escape(facts["file"]), _SHOWN[facts.get("task", "segmentation")]
         figures.append(
-            f"<figure><figcaption>{file}: {shown} (the image of the least agreement; "
-            f"{html.escape(facts['images'])})</figcaption>"
-            f'<img src="{PICTURES}/{file}.png" alt="the image on which Keras and {file} agree least">'
-            + (f"<p>Left in float32:</p><ul>{kept}</ul>" if kept else "")
-            + "</figure>"
+            f"<figure>{_shown(facts)}" + (f"<p>Left in float32:</p><ul>{kept}</ul>" if kept else "") + "</figure>"
         )
     head = "".join(f"<th>{title}</th>" for title in _COLUMNS)
     table = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return _PAGE.format(head=head, table=table, figures="\n".join(figures))
 
 
+def _shown(facts):
+    """The input of the least agreement: its picture, or the sentences that Keras and the file write for it."""
+    file, inputs = html.escape(facts["file"]), html.escape(facts["inputs"])
+    if "example" in facts:
+        ours, theirs = (html.escape(sentence) for sentence in facts["example"])
+        return f"<figcaption>{file} ({inputs})</figcaption><p>Keras: {ours}</p><p>file: {theirs}</p>"
+    return (
+        f"<figcaption>{file}: {_SHOWN[facts['task']]} (the image of the least agreement; {inputs})</figcaption>"
+        f'<img src="{PICTURES}/{file}.png" alt="the image on which Keras and {file} agree least">'
+    )
+
+
 _SHOWN = {"segmentation": "photograph, Keras, file, difference", "recognition": "image"}
-_COLUMNS = ("entry", "format", "precision", "tail", "MB", "worst difference", "mean", "same label, %", "images")
+_COLUMNS = ("entry", "format", "precision", "tail", "MB", "worst difference", "mean", "same answer, %", "inputs")
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILES = (".tflite", ".onnx")
-WRITERS = ("translation", "captioning")  # tasks whose answer is a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +15,7 @@ class Target:
     Args:
         entry: name of the entry, or what the file says it is.
         task: key of ``zoo.data.TASKS``.
-        format: "keras", "tflite" or "onnx".
+        format: "keras" or key of ``export.FORMATS``.
         precision: of its arithmetic.
         tail: what a file answers with; "" for an entry.
         dataset: key of ``zoo.data.DATASETS`` that it was trained on, or None.
@@ -55,12 +54,32 @@ class Target:
     attend: Callable | None = None
     write: Callable | None = None
 
+    @property
+    def answers(self):
+        """What ``zoo.evaluate`` asks: ``labels``, or a function, list of texts or images -> list of str."""
+        if self.write is None:
+            return self.labels
+        return lambda inputs: [sentence.text for sentence in self.write(inputs)]
+
+
+def is_exported(name):
+    """Whether a target is a file, or the folder of a SavedModel, and not the name of an entry.
+
+    Example:
+        >>> is_exported("model.onnx"), is_exported("fcn8s_mobilenet_camvid")
+        (True, False)
+    """
+    from ..export.runtime import is_saved_model
+
+    return Path(name).suffix in FILES or is_saved_model(name)
+
 
 def open_target(name, threads=None, run=None):
     """Open an entry or a file.
 
     Args:
-        name: name of an entry, or path of a .tflite or .onnx file. A file loads neither TensorFlow nor Keras.
+        name: name of an entry, or path of a .tflite or .onnx file, which loads neither TensorFlow nor Keras, or of a
+            SavedModel.
         threads: processor threads for a file, or None.
         run: folder of a training of that entry, whose best weights are taken instead of the zoo's; or None.
 
@@ -75,7 +94,7 @@ def open_target(name, threads=None, run=None):
         >>> open_target("fcn8s_mobilenet_camvid").classes[0]
         'sky'
     """
-    if Path(name).suffix in FILES:
+    if is_exported(name):
         if run is not None:
             raise ValueError(f"run: expected the name of an entry beside it. Received: the file {name}")
         return _file(name, threads)
@@ -90,7 +109,7 @@ def _file(path, threads):
     return Target(
         entry=facts.name,
         task=facts.task,
-        format=Path(path).suffix[1:],
+        format=Path(path).suffix[1:] or "saved_model",
         precision=facts.precision,
         tail=facts.tail,
         dataset=facts.provenance.get("dataset"),
@@ -98,12 +117,8 @@ def _file(path, threads):
         palette=facts.palette,
         image_size=facts.image_size,
         channels=facts.channels,
-        **(_words_of_file(runner) if facts.task in WRITERS else _labels_of_file(runner)),
+        **({"write": runner.write} if facts.writing else _labels_of_file(runner)),
     )
-
-
-def _words_of_file(runner):
-    return {"write": runner.write}
 
 
 def _labels_of_file(runner):
@@ -118,6 +133,7 @@ def _labels_of_file(runner):
 def _entry(name, run):
     from .. import zoo
     from ..models import load_weights
+    from ..zoo.build import writer
     from ..zoo.data import DATASETS
 
     recipe = zoo.info(name)
@@ -140,15 +156,8 @@ def _entry(name, run):
         image_size=None if recipe.image_size is None else tuple(recipe.image_size),
         channels=dataset.channels,
         seed=seed,
-        **(_words_of(model, recipe) if dataset.task in WRITERS else _labels_of(model)),
+        **(_labels_of(model) if dataset.classes else {"write": writer(model, recipe).write}),
     )
-
-
-def _words_of(model, recipe):
-    from ..models import Writer
-
-    writer = Writer(model, beams=recipe.beams, max_length=recipe.max_tokens, length_power=recipe.length_power)
-    return {"write": writer.write}
 
 
 def _labels_of(model):

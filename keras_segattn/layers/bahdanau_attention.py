@@ -5,7 +5,16 @@ from keras import ops
 
 from .additive_score import additive_score
 from .masked_softmax import masked_softmax
-from .memory import check_memory, check_projectable, memory_mask, output_shapes, query_mask, read, start_reading
+from .memory import (
+    check_memory,
+    check_projectable,
+    memory_mask,
+    output_shapes,
+    output_specs,
+    query_mask,
+    read,
+    start_reading,
+)
 from .parts import fresh
 
 
@@ -98,8 +107,7 @@ class BahdanauAttention(keras.layers.Layer):
         return output_shapes(input_shape)[0]
 
     def compute_output_spec(self, inputs, mask=None, return_attention_scores=False):
-        shapes = output_shapes([x.shape for x in inputs])
-        context, weights = (keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        context, weights = output_specs(inputs, self.compute_dtype)
         return (context, weights) if return_attention_scores else context
 
     def get_config(self):

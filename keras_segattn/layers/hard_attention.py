@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .memory import answer, output_shapes, query_mask, read
+from .memory import answer, output_shapes, output_specs, query_mask, read
 from .parts import config_of
 
 SLACK = 1e-6
@@ -135,8 +135,7 @@ class HardAttention(keras.layers.Layer):
     def compute_output_spec(
         self, inputs, mask=None, noise=None, training=False, return_attention_scores=False, return_choice=False
     ):
-        shapes = output_shapes([x.shape for x in inputs])
-        context, weights = (keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        context, weights = output_specs(inputs, self.compute_dtype)
         return answer(context, weights, weights, return_attention_scores, return_choice)
 
     def get_config(self):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .memory import check_memory, memory_mask, output_shapes, query_mask, read, start_reading
+from .memory import check_memory, memory_mask, output_shapes, output_specs, query_mask, read, start_reading
 
 
 @keras.saving.register_keras_serializable(package="keras_segattn")
@@ -61,7 +61,7 @@ class MeanAttention(keras.layers.Layer):
             mask: bool (B, T) or None.
             steps: int or None; for ``HardAttention``.
         """
-        return {name: x for name, x in start_reading(memory, memory, mask).items() if name != "keys"}
+        return start_reading(memory, None, mask)
 
     def step(self, query, state):
         """The context (B, M) of a query (B, Q), and the new state, with the weights (B, T) as ``scores``."""
@@ -77,6 +77,5 @@ class MeanAttention(keras.layers.Layer):
         return output_shapes(input_shape)[0]
 
     def compute_output_spec(self, inputs, mask=None, return_attention_scores=False):
-        shapes = output_shapes([x.shape for x in inputs])
-        context, weights = (keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        context, weights = output_specs(inputs, self.compute_dtype)
         return (context, weights) if return_attention_scores else context

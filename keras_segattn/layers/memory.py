@@ -111,25 +111,44 @@ def output_shapes(input_shape):
     return (*query[:-1], memory[-1]), (*query[:-1], memory[1])
 
 
+def output_specs(inputs, dtype):
+    """Context and weights as symbolic tensors, of the tensors that an attention is called with.
+
+    Args:
+        inputs: list of tensors, see ``check_memory``.
+        dtype: of both.
+
+    Returns:
+        tuple of two ``keras.KerasTensor``.
+
+    Example:
+        >>> context, weights = output_specs([KerasTensor((2, 4)), KerasTensor((2, 7, 5))], "float32")
+        >>> context.shape, weights.shape
+        ((2, 5), (2, 7))
+    """
+    shapes = output_shapes([x.shape for x in inputs])
+    return tuple(KerasTensor(shape, dtype=dtype) for shape in shapes)
+
+
 def start_reading(memory, keys, mask):
     """What an attention carries from query to query.
 
     Args:
         memory: (B, T, M).
-        keys: (B, T, U).
+        keys: (B, T, U), or None of an attention without.
         mask: bool (B, T) or None.
 
     Returns:
-        dict: ``memory``, ``keys``, ``mask`` if there is one, and ``scores`` (B, T), the weights of the last query: 0 as
-        long as there is none.
+        dict: ``memory``, ``keys`` and ``mask`` if there are any, and ``scores`` (B, T), the weights of the last query:
+        0 as long as there is none.
 
     Example:
         >>> state = start_reading(ops.ones((1, 3, 2)), ops.ones((1, 3, 4)), None)
         >>> sorted(state), tuple(state["scores"].shape)
         (['keys', 'memory', 'scores'], (1, 3))
     """
-    state = {"memory": memory, "keys": keys, "scores": ops.zeros_like(memory[..., 0])}
-    return state if mask is None else {**state, "mask": mask}
+    state = {"memory": memory, "keys": keys, "mask": mask, "scores": ops.zeros_like(memory[..., 0])}
+    return {name: x for name, x in state.items() if x is not None}
 
 
 def answer(output, scores, choice, return_attention_scores, return_choice):

@@ -78,7 +78,7 @@ def test_a_file_is_made_proven_and_linted(name, format, precision, tmp_path):
         pytest.skip("KERAS_SEGATTN_DATA is not set, and mixed precision is chosen on a validation split")
     report = export_entry(zoo.info(name), tmp_path, format=format, precision=precision)  # raises if it is not
     assert report.path.exists()
-    assert report.parity.images >= 64
+    assert report.parity.inputs >= 64
 
 
 @pytest.mark.slow

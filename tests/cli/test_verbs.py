@@ -49,10 +49,10 @@ def test_export_writes_the_file_and_its_report(exports, tflite):
     assert facts["entry"] == NAME
     assert facts["file"] == tflite.name
     assert facts["size"] == tflite.stat().st_size
-    assert facts["parity"]["images"] >= 64
+    assert facts["parity"]["inputs"] >= 64
     assert facts["parity"]["worst"] <= 1e-4
     assert facts["parity"]["agreement"] >= 0.9999
-    assert "free photographs" in facts["images"]
+    assert "free photographs" in facts["inputs"]
     assert {path.name for path in exports.iterdir()} == {tflite.name, "report", "report.html", "report.json"}
 
 

@@ -166,13 +166,13 @@ def test_a_ranking_of_the_other_format_serves_and_layers_that_are_not_there_are_
 @pytest.mark.real_data
 def test_mixed_of_fcn8s_changes_fewer_labels_than_int8(tmp_path):
     from keras_segattn import zoo
-    from keras_segattn.cli.entry import sample_images
+    from keras_segattn.cli.entry import sample_inputs
     from keras_segattn.export.convert import convert
     from keras_segattn.export.culprits import _scores
 
     recipe = zoo.info("fcn8s_mobilenet_camvid")
-    calibration, _ = sample_images(recipe, "train", 20)
-    images, _ = sample_images(recipe, "val", 4)
+    calibration, _ = sample_inputs(recipe, "train", 20)
+    images, _ = sample_inputs(recipe, "val", 4)
     float32, made = tmp_path / "float32.onnx", tmp_path / "mixed.onnx"
     convert(zoo.load(recipe.name), float32, format="onnx")
     int8 = Int8Onnx(float32, calibration)

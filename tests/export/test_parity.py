@@ -51,7 +51,7 @@ def file_says(monkeypatch):
 def test_the_same_answer_is_at_distance_zero(identity, images, file_says):
     file_says(lambda n, labels, logits: (labels, logits))
     result = compare(identity, "identity.onnx", images, "float32")
-    assert result == parity.Parity(images=80, worst=0.0, mean=0.0, agreement=1.0)
+    assert result == parity.Parity(inputs=80, worst=0.0, mean=0.0, agreement=1.0)
 
 
 def test_differences_are_shares_of_the_range_of_the_logits(identity, images, file_says):

@@ -1,6 +1,7 @@
 """Runner: files that run, without TensorFlow and Keras, and files that cannot."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,8 +16,13 @@ from keras_segattn.export.runtime import Runner, RunnerError
 FORMATS = ["tflite", "onnx"]
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=[*FORMATS, "saved_model"])
 def path(request, exported):
+    return exported(request.param).path
+
+
+@pytest.fixture(params=FORMATS)
+def file(request, exported):
     return exported(request.param).path
 
 
@@ -105,14 +111,14 @@ def test_threads_out_of_range_are_refused(path, threads):
         Runner(path, threads=threads)
 
 
-def test_neither_tensorflow_nor_keras_is_imported(path):
+def test_neither_tensorflow_nor_keras_is_imported(file):
     code = """
 import sys, numpy as np
 from keras_segattn.export.runtime import Runner
 image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), "uint8")
 print(np.unique(Runner(sys.argv[1]).labels(image)).size > 1, {"tensorflow", "keras", "torch", "jax"} & set(sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=True)
     assert done.stdout == "True set()\n"
 
 
@@ -171,9 +177,9 @@ def test_a_truncated_file_is_refused(exported, tmp_path, format, share):
     refusal(tmp_path / f"cut.{format}")
 
 
-def test_a_file_without_its_last_byte_is_refused(path, tmp_path):
-    (tmp_path / path.name).write_bytes(path.read_bytes()[:-1])
-    refusal(tmp_path / path.name)
+def test_a_file_without_its_last_byte_is_refused(file, tmp_path):
+    (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
+    refusal(tmp_path / file.name)
 
 
 @pytest.mark.parametrize("start", [0, 100, 1_000_000])
@@ -220,12 +226,12 @@ def test_an_onnx_file_without_an_output_of_its_metadata_is_refused(exported, tmp
     assert "It has no output labels" in refusal(tmp_path / "cut.onnx")
 
 
-def test_a_file_that_may_not_be_read_is_refused(path, tmp_path):
+def test_a_file_that_may_not_be_read_is_refused(file, tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
-    (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / path.name).chmod(0)
-    refusal(tmp_path / path.name)
+    (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / file.name).chmod(0)
+    refusal(tmp_path / file.name)
 
 
 def test_a_thousand_answers_take_no_more_memory_than_a_hundred(path, photographs):
@@ -241,3 +247,9 @@ def test_a_thousand_answers_take_no_more_memory_than_a_hundred(path, photographs
         pytest.skip("memory is read from /proc")
     before = megabytes_after(100)
     assert megabytes_after(900) < before + 3  # an answer of 6 kB that is kept would make 5.5
+
+
+def test_a_saved_model_of_another_tool_is_refused(exported, tmp_path):
+    folder = shutil.copytree(exported("saved_model").path, tmp_path / "copy")
+    shutil.rmtree(folder / "assets.extra")
+    assert "It has none of its metadata" in refusal(folder)

@@ -1,4 +1,4 @@
-"""The free photographs that prove a file where no data are."""
+"""The free photographs and sentences that prove a file where no data are."""
 
 import sys
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from keras_segattn.export import free_photographs
+from keras_segattn.export import free_photographs, free_sentences
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96), (96, 64), (500, 1000)])
@@ -46,3 +46,22 @@ def test_a_missing_scikit_learn_is_named_with_the_extra_that_brings_it(monkeypat
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(ImportError, match=r"scikit-learn: install keras_segattn\[export\]"):
         free_photographs(1, 32, 32)
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_free_sentences_differ_and_so_do_their_lengths(language):
+    sentences = free_sentences(216, language)
+    assert len(set(sentences)) == 216
+    assert len({len(sentence.split()) for sentence in sentences[:64]}) >= 8
+    assert free_sentences(64, language) == sentences[:64]
+    assert all(sentence[0].isupper() and sentence.endswith(".") and "  " not in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(("count", "language", "message"), [
+    (3, "fr", "language: expected one of de, en. Received: 'fr'"),
+    (217, "de", "count: expected 0 to 216. Received: 217"),
+    (-1, "de", "count: expected 0 to 216. Received: -1"),
+])  # fmt: skip
+def test_sentences_that_there_are_not_are_named(count, language, message):
+    with pytest.raises(ValueError, match=message):
+        free_sentences(count, language)

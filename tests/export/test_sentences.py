@@ -58,7 +58,7 @@ def test_an_exported_model_is_in_its_place_and_its_report_says_how_far_it_is(wri
     agreement, worst, log_probability = LIMITS[precision]
     assert (facts["file"], facts["beside"], facts["tail"]) == (names[0], names[1:], "")
     assert facts["limits"] == {"agreement": agreement, "worst": worst, "log_probability": log_probability}
-    assert facts["images"] == "of the test"
+    assert facts["inputs"] == "of the test"
     assert facts["parity"]["inputs"] == 64
     assert facts["parity"]["agreement"] >= agreement
     assert facts["size"] > 50_000
@@ -220,7 +220,7 @@ def test_an_argument_that_does_not_fit_is_named_before_anything_is_converted(
 def test_a_model_without_a_vocabulary_is_refused(changed, texts, tmp_path):
     bare = changed(nothing)
     bare.model.get_layer("target_tokens")._vocabulary = None
-    with pytest.raises(ValueError, match="model: expected a vocabulary in its layer target_tokens. It has none"):
+    with pytest.raises(ValueError, match="model: expected a vocabulary in its layer target_tokens. It comes"):
         export_writer(bare, tmp_path, Metadata(name="new"), format="tflite", inputs=texts, inputs_source="here")
 
 

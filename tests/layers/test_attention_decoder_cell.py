@@ -1,11 +1,7 @@
 """A decoder of parts: the steps of the papers, all at once or one by one, on every backend."""
 
 import functools
-import importlib.util
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -23,6 +19,7 @@ from keras_segattn.layers import (
 )
 from keras_segattn.layers.doubly_stochastic import doubly_stochastic_penalty
 
+from ..backends import on_each_backend, run_on
 from ..contracts import gradients, to_numpy
 
 Dense, GRUCell, LSTMCell = keras.layers.Dense, keras.layers.GRUCell, keras.layers.LSTMCell
@@ -279,16 +276,9 @@ def train_mode(decoder, inputs, **arguments):
     return *results, sum(decoder.losses, start=ops.zeros(()))
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@on_each_backend
 def test_the_decoders_answer_and_learn_as_under_backend(backend, tmp_path):
-    if backend == keras.backend.backend():
-        pytest.skip(f"{backend} runs this very session")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    command = [sys.executable, "-m", __spec__.name, tmp_path / "answers.npz"]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    result = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-4000:]
+    run_on(backend, "-m", __spec__.name, tmp_path / "answers.npz")
     theirs, ours = np.load(tmp_path / "answers.npz"), answers()
     assert set(theirs) == set(ours)
     for name, expected in ours.items():

@@ -1,11 +1,7 @@
 """Every layer keeps the contract of ``tests/contracts.py``, on every backend, and all give the same answer."""
 
-import importlib.util
-import os
-import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +9,7 @@ import pytest
 
 from keras_segattn import layers
 
+from ..backends import on_each_backend, run_on
 from ..contracts import answer, check_layer
 
 
@@ -161,17 +158,9 @@ def test_every_public_layer_has_a_row():
     assert made | {"Tokens"} == set(layers.__all__)  # of whole numbers, without a gradient: test_tokens.py
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@on_each_backend
 def test_the_answers_are_those_of_backend(backend, tmp_path):
-    if backend == keras.backend.backend():
-        pytest.skip(f"{backend} runs this very session")
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    command = [sys.executable, "-m", __spec__.name, tmp_path / "answers.npz"]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    root = Path(__file__).parents[2]
-    result = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-4000:]
+    run_on(backend, "-m", __spec__.name, tmp_path / "answers.npz")
     theirs = np.load(tmp_path / "answers.npz")
     assert set(theirs) == set(LAYERS)
     for name, (make, shapes, _) in LAYERS.items():

@@ -12,6 +12,7 @@ from .cnn_mnist_r import RECIPE as ROTATED
 RECIPE = replace(
     ROTATED,
     name="cnn_mnist_cluttered",
+    epochs=40,
     operators={},
     dataset="mnist_cluttered",
     image_size=(60, 60),

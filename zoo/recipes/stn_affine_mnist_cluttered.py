@@ -12,6 +12,7 @@ from .stn_affine_mnist_r import RECIPE as ROTATED
 RECIPE = replace(
     ROTATED,
     name="stn_affine_mnist_cluttered",
+    epochs=40,
     operators={},
     seed=0,
     dataset="mnist_cluttered",

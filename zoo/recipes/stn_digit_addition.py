@@ -12,6 +12,7 @@ from .stn_affine_mnist_rts import RECIPE as RTS
 RECIPE = replace(
     RTS,
     name="stn_digit_addition",
+    epochs=40,
     dataset="mnist_addition",
     arguments={**RTS.arguments, "transformers": 2, "arrangement": "parallel"},
 )

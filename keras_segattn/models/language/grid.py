@@ -28,3 +28,14 @@ def grid_of(image, encoder, weights=None):
         raise ValueError(f"image_shape: expected (H, W, 3), H and W known. Received: {image.shape[1:]}")
     features = encode(image, encoder, weights=weights)[MAX_STRIDE]         # (B, h, w, D)
     return layers.Reshape((-1, features.shape[-1]), name="grid")(features)
+
+
+def places_of(model):
+    """(h, w) of the places of the image that a model of captions can look at; None of a model that reads text.
+
+    Example:
+        >>> from keras_segattn.models import neuraltalk
+        >>> places_of(neuraltalk((64, 96, 3), 50, embedding=4, units=6))
+        (2, 3)
+    """
+    return tuple(model.get_layer("grid").input.shape[1:3]) if "image" in model.input else None

@@ -69,3 +69,29 @@ def words_of(tokens, table, dropout):
         (None, None, 4)
     """
     return layers.Dropout(dropout)(table(Tokens(table.input_dim, name="target_tokens")(tokens)))
+
+
+def vocabularies_of(model):
+    """The vocabularies that a model of language reads and writes with.
+
+    Args:
+        model: keras.Model of language.
+
+    Returns:
+        dict: "source" of a model that reads text, and "target" -> ``Vocabulary``.
+
+    Raises:
+        ValueError: if a layer has none.
+
+    Example:
+        >>> from keras_segattn.models import neuraltalk
+        >>> vocabularies_of(neuraltalk((64, 64, 3), 50, embedding=4, units=6))
+        Traceback (most recent call last):
+        ValueError: model: expected a vocabulary in its layer target_tokens. It comes with trained weights, or set it
+    """
+    layers = {name: model.get_layer(f"{name}_tokens") for name in ("source", "target") if name in model.input}
+    for layer in layers.values():
+        if layer.vocabulary is None:
+            hint = "It comes with trained weights, or set it"
+            raise ValueError(f"model: expected a vocabulary in its layer {layer.name}. {hint}")
+    return {name: layer.vocabulary for name, layer in layers.items()}

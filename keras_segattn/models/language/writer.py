@@ -7,6 +7,8 @@ from ... import decoding
 from ...sentence import sentence_of
 from ...vocabulary import END, PAD, START, UNKNOWN, pad
 from .decoder import decoder
+from .grid import places_of
+from .sentences import vocabularies_of
 
 NEVER = (PAD, UNKNOWN, START)
 
@@ -81,7 +83,7 @@ class Writer(keras.Model):
         return write(inputs, batch_size)
 
     def _translate(self, texts, batch_size):
-        read, written = (_vocabulary(self.model, name) for name in ("source_tokens", "target_tokens"))
+        read, written = vocabularies_of(self.model).values()
         rows = [read.encode(text) for text in texts]
         if [] in rows:
             raise ValueError(f"inputs: expected sentences with a token in each. Received: {texts[rows.index([])]!r}")
@@ -96,8 +98,8 @@ class Writer(keras.Model):
         return sentences
 
     def _caption(self, images, batch_size):
-        written = _vocabulary(self.model, "target_tokens")
-        places = self.model.get_layer("grid").input.shape[1:3]
+        written = vocabularies_of(self.model)["target"]
+        places = places_of(self.model)
         sentences = []
         for chosen in _parts(range(len(images)), batch_size):
             found = self.predict_on_batch({"image": np.stack([images[index] for index in chosen]).astype("float32")})
@@ -106,13 +108,6 @@ class Writer(keras.Model):
 
 
 STEP = 8  # source lengths are multiples of it, so that few graphs are made
-
-
-def _vocabulary(model, name):
-    vocabulary = model.get_layer(name).vocabulary
-    if vocabulary is None:
-        raise ValueError(f"model: expected a vocabulary in its layer {name}; it comes with trained weights, or set it")
-    return vocabulary
 
 
 def _parts(items, size):
