@@ -99,13 +99,13 @@ class _Words:
 _WORDS = {
     "segmentation": _Words(
         scores="Mean IoU on the test split, in percent",
-        answers="those of the pixels, on real images",
+        answers="those of the pixels of real images",
         parts=("IoU by class", "class", "IoU", "iou"),
         counted="; void pixels count nothing, and the IoU of a class is taken over the whole split",
     ),
     "recognition": _Words(
         scores="Share of the test split of which the answer is wrong, in percent",
-        answers="those of the images, real ones",
+        answers="those of real images",
         parts=("Error by class", "class", "Error", "error"),
         picture="Digits of a font, distorted as the data are: `python examples/looks.py {name} PICTURE`",
     ),

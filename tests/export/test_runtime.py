@@ -84,7 +84,7 @@ def test_all_answers_at_once_are_those_of_each_function(path, photographs):
 @pytest.mark.parametrize(
     ("signature", "inputs", "message"),
     [
-        ("encode", {}, "signature: expected one that small_float32.* serves, .* Received: 'encode'"),
+        ("encode", {}, "signature: expected one that small_.* serves, .* Received: 'encode'"),
         ("segment", {}, "inputs: expected image. Received: none"),
         ("segment", {"picture": 0}, "inputs: expected image. Received: picture"),
         ("segment", {"image": np.zeros((64, 96, 3), "uint8")}, r"image: expected uint8 \(1, 64, 96, 3\)"),
@@ -102,7 +102,7 @@ def test_many_images_are_labelled_one_after_the_other(path, photographs, capfd, 
     found = list(runner.labels_of(photographs[:3], progress=progress))
     assert [labels.tolist() for labels in found] == [runner.labels(image).tolist() for image in photographs[:3]]
     out, err = capfd.readouterr()
-    assert (out, "small_float32" in err) == ("", progress)
+    assert (out, "small_" in err) == ("", progress)
 
 
 @pytest.mark.parametrize("threads", [0, -1])
