@@ -6,7 +6,7 @@ import sys
 
 import click
 
-VERBS = ("list", "info", "predict", "export", "lint", "evaluate", "train", "benchmark", "demo", "download")
+VERBS = ("list", "info", "predict", "export", "lint", "evaluate", "check", "train", "benchmark", "demo", "download")
 
 
 class Verbs(click.Group):

@@ -138,6 +138,15 @@ _FORMS = {
         decode=lambda dataset, record: {"image": record["image"], "label": record["label"][..., 0]},
         in_order=False,
     ),
+    "recognition": _Form(
+        features={
+            "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+            "label": tfds.features.Scalar(dtype=np.uint8),
+        },
+        encode=lambda dataset, image, label: {"image": fit(read_image(image), *dataset.image_size), "label": label},
+        decode=lambda dataset, record: {"image": record["image"], "label": np.uint8(record["label"])},
+        in_order=False,
+    ),
     "translation": _Form(
         features={"source": tfds.features.Text(), "target": tfds.features.Text()},
         encode=lambda dataset, source, target: {"source": source, "target": target},
@@ -182,13 +191,21 @@ def _builder(dataset, form, split, files):
     return Builder
 
 
+def _read_index(path, size):
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture)
+    except OSError as error:  # Pillow's own errors of a damaged file are of this class
+        raise DataError(f"{path}: expected an 8-bit index image. Pillow cannot read it: {error}") from error
+
+
 def read_pair(dataset, image_path, label_path):
     """One photograph and its label map, checked.
 
     Args:
         dataset: ``Dataset``.
         image_path: photograph.
-        label_path: 8-bit image whose pixel values are class indices.
+        label_path: 8-bit image whose pixel values are class indices, or what ``dataset.read_label`` takes.
 
     Returns:
         dict: ``image`` uint8 (H, W, 3), ``label`` uint8 (H, W, 1).
@@ -202,11 +219,7 @@ def read_pair(dataset, image_path, label_path):
         >>> pair = read_pair(DATASETS["camvid"], "scene.jpg", "labels.png")  # doctest: +SKIP
     """
     image = read_image(image_path)
-    try:
-        with Image.open(label_path) as picture:
-            label = np.array(picture)
-    except OSError as error:  # Pillow's own errors of a damaged file are of this class
-        raise DataError(f"{label_path}: expected an 8-bit index image. Pillow cannot read it: {error}") from error
+    label = (dataset.read_label or _read_index)(label_path, image.shape[:2])
     if label.ndim != 2 or label.dtype != np.uint8:
         raise DataError(f"{label_path}: expected an 8-bit index image. Received: {label.dtype} {label.shape}")
     if label.shape != image.shape[:2]:

@@ -62,6 +62,8 @@ class Dataset:
             target), for captioning of (key, path of a JPEG, captions); raises DataError.
         open: of images that are drawn instead, function (dataset, folder, split) -> their examples; see
             ``builder.open_split``.
+        read_label: of segmentation, function: (third part of ``files``, (H, W) of its photograph) -> uint8 (h, w), the
+            label map; None if that is an 8-bit image of them.
         terms: licence and terms of use of the data.
         source: where it comes from, and whom to cite.
 
@@ -83,5 +85,6 @@ class Dataset:
     splits: dict
     files: Callable | None = None
     open: Callable | None = None
+    read_label: Callable | None = None
     terms: str
     source: str

@@ -1,0 +1,416 @@
+"""Folders of one's own: what lies in them is found, what is wrong with them is told, and a copy is repaired."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_segattn.zoo.data import DataError, own
+from keras_segattn.zoo.data.builder import open_split
+from keras_segattn.zoo.data.own.check import KINDS, check, repair
+from keras_segattn.zoo.data.own.masks import kind_of, read_classes, read_mask
+from keras_segattn.zoo.data.own.sheet import histogram, sheet
+
+SIZE = (40, 56)  # (H, W)
+NAMES = [f"scene_{index:02}" for index in range(40)]
+CLASSES = ("sky", "road", "car")
+COLOURS = ((0, 0, 0), (128, 64, 128), (64, 0, 128))
+
+
+def scene(index):
+    """A photograph and its labels 0..2, which differ from scene to scene."""
+    rng = np.random.default_rng(index)
+    labels = np.zeros(SIZE, "uint8")
+    labels[20:] = 1
+    x, y = rng.integers(0, 40), rng.integers(15, 30)
+    labels[y : y + 8, x : x + 12] = 2
+    image = np.array([(90, 140, 220), (90, 90, 90), (200, 30, 30)], "uint8")[labels]
+    return np.clip(image + rng.normal(0, 9, image.shape), 0, 255).astype("uint8"), labels
+
+
+def write_scenes(folder, images="images", masks="masks", ending="", write=lambda labels: Image.fromarray(labels)):
+    for place in (images, masks):
+        (folder / place).mkdir(parents=True)
+    for index, name in enumerate(NAMES):
+        image, labels = scene(index)
+        Image.fromarray(image).save(folder / images / f"{name}.jpg", quality=95)
+        write(labels).save(folder / masks / f"{name}{ending}.png")
+    return folder
+
+
+def write_lists(folder, home="."):
+    (folder / home).mkdir(parents=True, exist_ok=True)
+    for split, part in (("train", NAMES[:28]), ("val", NAMES[28:34]), ("test", NAMES[34:])):
+        (folder / home / f"{split}.txt").write_text("\n".join(part) + "\n")
+
+
+def with_palette(labels):
+    picture = Image.fromarray(labels, "P")
+    picture.putpalette([value for colour in COLOURS for value in colour])
+    return picture
+
+
+def of_masks(folder):
+    write_scenes(folder)
+    write_lists(folder)
+    (folder / "classes.txt").write_text("\n".join(CLASSES))
+    return folder
+
+
+def of_voc(folder):
+    write_scenes(folder, "JPEGImages", "SegmentationClass", write=with_palette)
+    write_lists(folder, "ImageSets/Segmentation")
+    (folder / "classes.txt").write_text("\n".join(CLASSES))
+    return folder
+
+
+def of_colours(folder):
+    coloured = np.array(COLOURS, "uint8")
+    write_scenes(folder, "photos", "labels", "_L", write=lambda labels: Image.fromarray(coloured[labels]))
+    write_lists(folder)
+    lines = (f"{' '.join(map(str, colour))}\t{name}" for name, colour in zip(CLASSES, COLOURS, strict=True))
+    (folder / "label_colors.txt").write_text("\n".join(lines))
+    return folder
+
+
+SEGMENTATIONS = {"masks": of_masks, "voc": of_voc, "colours": of_colours}
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """Function: key of ``SEGMENTATIONS`` -> folder, which nobody may change."""
+    made = {}
+
+    def folder(key):
+        if key not in made:
+            made[key] = SEGMENTATIONS[key](tmp_path_factory.mktemp(key) / "streets")
+        return made[key]
+
+    return folder
+
+
+# What lies in a folder
+
+
+@pytest.mark.parametrize("key", SEGMENTATIONS)
+def test_photographs_and_masks_are_found_with_their_splits_and_classes(key, clean, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path))
+    dataset = own.own_dataset(clean(key))
+    assert (dataset.task, dataset.title, dataset.classes) == ("segmentation", "streets", CLASSES)
+    assert dataset.splits == {"train": 28, "val": 6, "test": 6}
+    assert dataset.image_size == (32, 64)
+    for example in open_split(dataset, "test", clean(key)):
+        np.testing.assert_array_equal(example["label"], scene(NAMES.index(example["key"]))[1])
+        assert example["image"].shape == (*SIZE, 3)
+
+
+def test_the_layout_of_camvid_is_found(tmp_path):
+    write_scenes(tmp_path, "train", "trainannot")
+    write_scenes(tmp_path / "other", "val", "valannot")
+    for place in ("val", "valannot"):
+        shutil.move(tmp_path / "other" / place, tmp_path / place)
+    found = own.look_into(tmp_path)
+    assert found.layout == "camvid"
+    assert {split: len(part) for split, part in found.examples.items()} == {"train": 40, "val": 40}
+
+
+def test_folders_named_after_splits_split(tmp_path):
+    for split, part in (("training", NAMES[:30]), ("valid", NAMES[30:])):
+        write_scenes(tmp_path / "all")
+        for place in ("images", "masks"):
+            (tmp_path / place / split).mkdir(parents=True)
+            for name in part:
+                (file,) = (tmp_path / "all" / place).glob(f"{name}.*")
+                shutil.move(file, tmp_path / place / split / file.name)
+        shutil.rmtree(tmp_path / "all")
+    dataset = own.own_dataset(tmp_path)
+    assert sum(dataset.splits.values()) == 40
+    assert dataset.splits["val"] == 10
+    assert {Path(path).parent.name for _, path, _ in dataset.files(None, "val")} == {"valid"}
+
+
+def test_polygons_of_coco_are_drawn_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "coco"
+    write_scenes(data)
+    shutil.rmtree(data / "masks")
+    square = [10, 10, 29, 10, 29, 29, 10, 29]
+    facts = {
+        "images": [{"id": i, "file_name": f"{name}.jpg", "height": 40, "width": 56} for i, name in enumerate(NAMES)],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
+        "annotations": [
+            {"image_id": i, "category_id": category, "segmentation": [[x + shift for x in square]]}
+            for i in range(40) for category, shift in ((7, 0), (3, 5))
+        ],
+    }  # fmt: skip
+    (data / "annotations.json").write_text(json.dumps(facts))
+    dataset = own.own_dataset(data)
+    assert dataset.classes == ("background", "dog", "cat")
+    label = open_split(dataset, "train", data)[0]["label"]
+    assert [label[12, 12], label[20, 20], label[32, 32], label[2, 2]] == [2, 1, 1, 0]
+    assert check(data).can_train
+
+
+def test_class_folders_are_classes(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
+    for index, name in enumerate(NAMES):
+        folder = tmp_path / "pets" / ("cat", "dog")[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scene(index)[0]).save(folder / f"{name}.png")
+    dataset = own.own_dataset(tmp_path / "pets")
+    assert (dataset.task, dataset.classes) == ("recognition", ("cat", "dog"))
+    examples = list(open_split(dataset, "train", tmp_path))
+    assert {(example["key"].split("/")[0], int(example["label"])) for example in examples} == {("cat", 0), ("dog", 1)}
+    assert examples[0]["image"].shape == (32, 64, 3)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_captions_are_read_from_rows_of_one_or_of_many(kind, tmp_path):
+    write_scenes(tmp_path)
+    shutil.rmtree(tmp_path / "masks")
+    if kind == "jsonl":
+        rows = [json.dumps({"image": f"{name}.jpg", "captions": ["a road", "ein Weg, größer"]}) for name in NAMES]
+        (tmp_path / "captions.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    else:
+        with (tmp_path / "captions.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("image", "caption"))
+            writer.writerows((f"images/{name}.jpg", text) for name in NAMES for text in ("a road", "ein Weg, größer"))
+    found = own.look_into(tmp_path)
+    assert (found.layout, found.task, found.defects) == ("captions", "captioning", [])
+    assert len(found.examples[""]) == 40
+    assert {texts for *_, texts in found.examples[""]} == {("a road", "ein Weg, größer")}
+
+
+def test_two_columns_are_pairs_of_sentences(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "pairs"
+    data.mkdir()
+    for split, count in (("train", 20), ("dev", 3), ("test", 4)):
+        (data / f"{split}.tsv").write_text("".join(f"ein Hund {i}\ta dog {i}\n" for i in range(count)))
+    dataset = own.own_dataset(data)
+    assert dataset.splits == {"train": 20, "val": 3, "test": 4}
+    assert open_split(dataset, "val", data)[2]["target"] == "a dog 2"
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda folder: None, "expected images/ and masks/ .* Found: nothing"),
+    (lambda folder: (folder / "notes.pdf").write_text("x"), "Found: notes.pdf"),
+    (lambda folder: (folder / "images").mkdir(), "Found: images"),
+])  # fmt: skip
+def test_a_folder_without_data_says_what_was_looked_for(make, message, tmp_path):
+    make(tmp_path)
+    with pytest.raises(DataError, match=message):
+        own.look_into(tmp_path)
+
+
+def test_a_split_is_decided_by_the_name_alone(clean):
+    names = [str(index) for index in range(2000)]
+    rows = [(name, "ja", "yes") for name in names]
+
+    def split(rows):
+        found = own.split_of(own.Found("pairs", "translation", {"": rows}), [name for name, *_ in rows])
+        return {name: split for split, part in found.items() for name in part}
+
+    whole, part = split(rows), split(rows[::3])
+    counts = [list(whole.values()).count(split) for split in ("train", "val", "test")]
+    assert abs(counts[1] - 180) < 40 and abs(counts[2] - 200) < 40 and sum(counts) == 2000
+    assert all(whole[name] == split for name, split in part.items())
+
+
+# What masks mean
+
+
+@pytest.mark.parametrize(("counts", "kind", "classes"), [
+    ([{0: 5, 255: 5}], "foreground", ("background", "object")),
+    ([{0: 5, 1: 5}, {0: 5}], "foreground", ("background", "object")),
+    ([{0: 5, 1: 5, 255: 1}], "index", ("class 0", "class 1")),
+    ([{0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}], "instances", ("background", "object")),
+    ([{0: 5, 1: 1, 2: 1}, {0: 5, 2: 1}], "index", ("class 0", "class 1", "class 2")),
+    ([{0: 5, 76: 1, 150: 1}], "grey", ("grey 0", "grey 76", "grey 150")),
+    ([{(0, 0, 0): 5, (255, 0, 0): 1}], "colour", ("colour 0 0 0", "colour 255 0 0")),
+    ([{0: 9000, **dict.fromkeys(range(1, 255), 1), 255: 900}], "foreground", ("background", "object")),
+])  # fmt: skip
+def test_the_kind_of_masks_is_found_by_their_values(counts, kind, classes):
+    found = kind_of(counts)
+    assert (found.kind, found.classes) == (kind, classes)
+    assert len(found.palette) == len(classes)
+
+
+def test_too_many_values_are_no_classes():
+    with pytest.raises(DataError, match="masks: expected at most 64 classes. Found 200 values or more: JPEG"):
+        kind_of([dict.fromkeys(range(200), 1)])
+
+
+def test_masks_of_one_bit_of_16_and_with_transparency_are_read(tmp_path):
+    labels = scene(0)[1]
+    for name, picture in {
+        "bit": Image.fromarray(labels > 1),
+        "deep": Image.fromarray(labels.astype("uint16")),
+        "clear": Image.fromarray(np.dstack([labels] * 3 + [np.full(SIZE, 9, "uint8")])),
+    }.items():
+        picture.save(tmp_path / f"{name}.png")
+        expected = labels > 1 if name == "bit" else labels
+        np.testing.assert_array_equal(read_mask(tmp_path / f"{name}.png"), expected)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("sky\nroad\nsky", "expected another name in line 3. Received: 'sky', once more"),
+    ("sky\n\n", "expected at least two classes. Received: 1"),
+])  # fmt: skip
+def test_a_list_of_classes_that_is_none_is_refused(text, message):
+    with pytest.raises(DataError, match=message):
+        read_classes(text)
+
+
+# The doctor
+
+
+def places(folder):
+    """(folder of photographs, of masks, their ending, of lists)."""
+    homes = (
+        ("images", "masks", "", "."),
+        ("JPEGImages", "SegmentationClass", "", "ImageSets/Segmentation"),
+        ("photos", "labels", "_L", "."),
+    )
+    images, masks, ending, lists = next(home for home in homes if (folder / home[0]).is_dir())
+    return folder / images, folder / masks, ending, folder / lists
+
+
+def spoil(folder, rng):
+    """Plant ten kinds of defect and say where: set of (kind, name of the file)."""
+    images, masks, ending, lists = places(folder)
+    train = [NAMES[index] for index in rng.permutation(28)]
+    photograph = {name: images / f"{name}.jpg" for name in NAMES}
+    mask = {name: masks / f"{name}{ending}.png" for name in NAMES}
+
+    def beneath(path):
+        return path.relative_to(folder).as_posix()
+
+    garbage, cut, no_mask, no_image, other, turned, strange, twice, empty, broken = train[:10]
+    photograph[garbage].write_bytes(b"no photograph")
+    photograph[cut].write_bytes(photograph[cut].read_bytes()[:400])
+    mask[broken].write_bytes(mask[broken].read_bytes()[:30])
+    mask[no_mask].unlink()
+    photograph[no_image].unlink()
+    with Image.open(mask[other]) as picture:
+        picture.resize((28, 20), Image.Resampling.NEAREST).save(mask[other])
+    exif = Image.Exif()
+    exif[274] = 6
+    with Image.open(photograph[turned]) as picture:
+        picture.save(photograph[turned], exif=exif)
+    with Image.open(mask[strange]) as picture:
+        values = np.array(picture)
+        values[3:5, 3:5] = 77
+        Image.fromarray(values).save(mask[strange])
+    held = NAMES[28 + rng.integers(12)]
+    shutil.copy(photograph[twice], photograph[held])
+    with Image.open(mask[empty]) as picture:
+        Image.fromarray(np.full_like(np.array(picture), 255)).save(mask[empty])
+    (lists / "test.txt").write_text((lists / "test.txt").read_text() + "scene_99\n")
+    for name in NAMES[28:34]:
+        with Image.open(mask[name]) as picture:
+            values = np.array(picture)
+            car = (values == 2) if values.ndim == 2 else (values == COLOURS[2]).all(-1)
+            values[car] = 1 if values.ndim == 2 else COLOURS[1]
+            Image.fromarray(values).save(mask[name])
+    return {
+        ("unreadable", beneath(photograph[garbage])),
+        ("unreadable", beneath(photograph[cut])),
+        ("unreadable", beneath(mask[broken])),
+        ("no-mask", beneath(photograph[no_mask])),
+        ("no-image", beneath(mask[no_image])),
+        ("other-size", beneath(mask[other])),
+        ("turned", beneath(photograph[turned])),
+        ("no-class", beneath(mask[strange])),
+        ("two-splits", beneath(photograph[held])),
+        ("not-there", beneath(lists / "test.txt")),
+        ("unseen-class", "car"),
+        ("empty-mask", beneath(mask[empty])),
+    }
+
+
+@pytest.fixture
+def spoilt(clean, tmp_path):
+    """Function: key of ``SEGMENTATIONS`` -> (a spoilt copy, what was planted)."""
+
+    def made(key):
+        folder = shutil.copytree(clean(key), tmp_path / "spoilt")
+        return folder, spoil(folder, np.random.default_rng(len(key)))
+
+    return made
+
+
+@pytest.mark.parametrize("key", SEGMENTATIONS)
+def test_every_planted_defect_is_found_and_no_other(key, spoilt):
+    folder, planted = spoilt(key)
+    report = check(folder)
+    assert len({kind for kind, _ in planted}) >= 10
+    assert {(defect.kind, defect.file) for defect in report.defects} == planted
+    assert not report.can_train
+
+
+@pytest.mark.parametrize("key", SEGMENTATIONS)
+def test_a_clean_folder_has_no_defect(key, clean):
+    report = check(clean(key))
+    assert report.defects == []
+    assert report.can_train
+    assert sum(report.classes["train"].values()) == 28 * 40 * 56
+    assert sheet(report).shape == (960, 1440, 3)
+    assert histogram(report).ndim == 3
+
+
+@pytest.mark.parametrize("key", SEGMENTATIONS)
+def test_a_repaired_copy_is_clean_but_for_what_is_only_a_warning(key, spoilt, tmp_path):
+    folder, planted = spoilt(key)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    count = repair(check(folder), tmp_path / "repaired")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    report = check(tmp_path / "repaired")
+    assert {defect.kind for defect in report.defects} <= {"unseen-class", "empty-mask"}
+    assert report.can_train
+    assert sum(report.dataset.splits.values()) == count >= 40 - 8
+    assert report.dataset.classes == CLASSES
+    (turned,) = (name.removesuffix(".jpg").split("/")[-1] for kind, name in planted if kind == "turned")
+    (_, photograph, mask), = (row for row in report.dataset.files(None, "train") if row[0] == turned)  # fmt: skip
+    expected = np.rot90(scene(NAMES.index(turned))[1], -1)
+    np.testing.assert_array_equal(report.dataset.read_label(mask, expected.shape), expected)
+    assert Image.open(photograph).size == expected.shape[::-1]
+    with pytest.raises(FileExistsError, match="expected a folder that is not there yet"):
+        repair(report, tmp_path / "repaired")
+
+
+def test_text_that_is_no_utf8_is_told_before_it_is_read(clean, tmp_path):
+    folder = shutil.copytree(clean("masks"), tmp_path / "copy")
+    (folder / "classes.txt").write_bytes("Straße\nHäuser\nAuto".encode("latin-1"))
+    report = check(folder)
+    assert [(defect.kind, defect.file) for defect in report.defects] == [("no-utf8", "classes.txt")]
+    assert not report.can_train
+
+
+def test_rows_that_are_none_are_told(tmp_path):
+    rows = ["ein Hund\ta dog"] * 30
+    (tmp_path / "data.tsv").write_text("\n".join([*rows, "eine Katze", "ein Haus\t", "a\tb\tc"]))
+    report = check(tmp_path)
+    assert [str(defect) for defect in report.defects] == [
+        f"data.tsv: row {31 + place} has {count} columns: expected two, with a tab between"
+        for place, count in enumerate((1, 1, 3))
+    ]
+    assert not report.can_train
+
+
+def test_a_name_in_two_lists_is_told(clean, tmp_path):
+    folder = shutil.copytree(clean("masks"), tmp_path / "copy")
+    with (folder / "val.txt").open("a") as file:
+        file.write(f"{NAMES[3]}\n")
+    (defect,) = check(folder).defects
+    assert defect.kind == "two-splits"
+    assert str(defect) == f"val.txt: it names {NAMES[3]}, which train.txt names, too"
+
+
+def test_every_kind_of_defect_has_its_remedy():
+    assert all(kind.remedy for kind in KINDS.values())

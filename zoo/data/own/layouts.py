@@ -1,0 +1,382 @@
+"""What lies in a folder of one's own: photographs with masks, class folders, captions, or pairs of sentences."""
+
+import csv
+import json
+import os
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..dataset import DataError
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".avif", ".ppm")
+SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
+# Folders of photographs, and of what belongs to them, by the names that people give them.
+PHOTOGRAPHS = ("images", "image", "imgs", "img", "jpegimages", "pngimages", "photos", "photographs", "input", "inputs")
+MASKS = ("mask", "label", "annot", "segment", "ground", "gt", "target", "output")
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong in a folder of data.
+
+    Args:
+        kind: key of ``check.KINDS``.
+        file: name of the file, beneath the folder.
+        what: what is wrong.
+
+    Example:
+        >>> str(Defect("no-mask", "images/a.jpg", "it has no mask"))
+        'images/a.jpg: it has no mask'
+    """
+
+    kind: str
+    file: str
+    what: str
+
+    def __str__(self):
+        return f"{self.file}: {self.what}"
+
+
+@dataclass
+class Found:
+    """What was found in a folder.
+
+    Args:
+        layout: key of ``LAYOUTS``.
+        task: key of ``zoo.data.TASKS``.
+        examples: dict: split -> list of (key, *parts), see ``Dataset.files``; "" for those of no split yet.
+        classes: names of the classes, where the folder tells them.
+        defects: list of ``Defect``, of files that belong to no example.
+
+    Example:
+        >>> Found("masks", "segmentation", {"": []}).is_split
+        False
+    """
+
+    layout: str
+    task: str
+    examples: dict
+    classes: tuple = ()
+    defects: list = field(default_factory=list)
+
+    @property
+    def is_split(self):
+        return "" not in self.examples
+
+
+def look_into(folder, layout=None):
+    """What lies in a folder.
+
+    Args:
+        folder: path.
+        layout: key of ``LAYOUTS``, or None for the first that fits.
+
+    Returns:
+        ``Found``.
+
+    Raises:
+        DataError: if nothing fits; the message says what was looked for.
+
+    Example:
+        >>> look_into("nowhere")
+        Traceback (most recent call last):
+        keras_segattn.zoo.data.dataset.DataError: nowhere: expected a folder of data. There is none
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: expected a folder of data. There is none")
+    if layout is not None and layout not in LAYOUTS:
+        raise DataError(f"layout: expected one of {', '.join(LAYOUTS)}. Received: {layout!r}")
+    for name in [layout] if layout else LAYOUTS:
+        found = LAYOUTS[name](folder)
+        if found is not None and any(found.examples.values()):
+            return found
+    below = [child for child in sorted(folder.iterdir()) if child.is_dir()]
+    if len(below) == 1 and any(below[0].iterdir()) and not layout:  # an archive was unpacked into a folder of its own
+        return look_into(below[0])
+    raise DataError(
+        f"{folder}: expected images/ and masks/ with files of the same names, a folder of images for each class, "
+        "COCO's .json, captions.jsonl or captions.csv beside the images, or a .tsv of two columns. "
+        f"Found: {', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'nothing'}"
+    )
+
+
+def _masks(folder):
+    """``images/`` and ``masks/``, by whatever names, each perhaps with a folder or a list for each split."""
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    pictured = {path: tree for path in folders if (tree := _tree(path))}
+    best = None
+    for masks in pictured:
+        if not _reads(masks.name, MASKS) or _reads(masks.name, PHOTOGRAPHS, whole=True):
+            continue
+        for images in pictured:
+            if images == masks or _reads(images.name, MASKS) and not _reads(images.name, PHOTOGRAPHS, whole=True):
+                continue
+            paired = _paired(pictured[images], pictured[masks])
+            if paired[0] and (best is None or len(paired[0]) > len(best[0])):
+                best = paired
+    if best is None:
+        return None
+    pairs, alone, orphans = best
+    examples, missing = _by_split(folder, pairs, given=[*alone, *orphans])
+    return Found("masks", "segmentation", examples, defects=[*_unpaired(folder, alone, orphans), *missing])
+
+
+def _unpaired(folder, alone, orphans):
+    for path in alone.values():
+        yield Defect("no-mask", _beneath(folder, path), "it has no mask")
+    for path in orphans.values():
+        yield Defect("no-image", _beneath(folder, path), "it is a mask of no image")
+
+
+def _reads(name, words, whole=False):
+    name = name.lower()
+    return name in words if whole else any(word in name for word in words)
+
+
+def _tree(folder):
+    """Images beneath a folder: dict, path beneath it without the suffix -> file."""
+    found = {}
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(parent, name)
+            if path.suffix.lower() in IMAGES and not name.startswith("."):
+                found[path.relative_to(folder).with_suffix("").as_posix()] = path
+    return found
+
+
+def _paired(images, masks):
+    """[(key, image, mask)]; images without a mask, and masks without an image, by their keys.
+
+    The names of the masks may have an ending of their own, the same for all.
+    """
+    endings = Counter()
+    for name in masks:
+        cut = next((cut for cut in range(len(name), 0, -1) if name[:cut] in images), None)
+        if cut is not None:
+            endings[name[cut:]] += 1
+    if not endings:
+        return [], {}, {}
+    ((ending, _),) = endings.most_common(1)
+    pairs = [(key, path, masks[key + ending]) for key, path in images.items() if key + ending in masks]
+    alone = {key: path for key, path in images.items() if key + ending not in masks}
+    orphans = {name.removesuffix(ending): path for name, path in masks.items()}
+    return pairs, alone, {key: path for key, path in orphans.items() if key not in images}
+
+
+def _by_split(folder, examples, given=()):
+    """The examples by the lists of the folder, or by a folder of that name in their keys, or all under "".
+
+    Args:
+        examples: list of (key, *parts).
+        given: keys that a list may hold although there is no example of them.
+
+    Returns:
+        (dict of examples, list of ``Defect`` of the lists).
+    """
+    lists = _lists(folder)
+    if lists:
+        return _by_list(folder, lists, examples, given)
+    by_folder = defaultdict(list)
+    for example in examples:
+        parts = example[0].split("/")[:-1]
+        named = [split for split, names in SPLITS.items() if any(part.lower() in names for part in parts)]
+        by_folder[named[0] if named else ""].append(example)
+    if set(by_folder) != {""} and "" not in by_folder:
+        return dict(by_folder), []
+    return {"": list(examples)}, []
+
+
+def _lists(folder):
+    """The list files of the splits: dict, split -> path."""
+    for home in (folder, folder / "ImageSets" / "Segmentation", folder / "splits", folder / "ImageSets" / "Main"):
+        lists = {
+            split: home / f"{name}.txt" for split, names in SPLITS.items() for name in names
+            if (home / f"{name}.txt").is_file()
+        }  # fmt: skip
+        if lists:
+            return lists
+    return {}
+
+
+def _by_list(folder, lists, examples, given):
+    known, found, defects, taken = defaultdict(list), {}, [], {}
+    for example in examples:
+        known[Path(example[0]).name].append(example)
+    excused = {Path(key).name for key in given}
+    for split, path in lists.items():
+        found[split] = []
+        for line in _lines(path):
+            name = Path(line.split()[0]).name
+            key = name if name in known else Path(name).stem
+            if key in taken:
+                what = f"it names {key}, which {taken[key]} names, too"
+                defects.append(Defect("two-splits", _beneath(folder, path), what))
+                continue
+            if key not in known:
+                if key not in excused:
+                    defects.append(Defect("not-there", _beneath(folder, path), f"it names {name}, which is not there"))
+                continue
+            taken[key] = path.name
+            found[split] += known[key]
+    return found, defects
+
+
+def _lines(path):
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected UTF-8. {error}") from error
+
+
+def _camvid(folder):
+    """The layout of the SegNet tutorial: ``train/`` and ``trainannot/``, with lists or without."""
+    examples, defects = {}, []
+    for split, names in SPLITS.items():
+        for name in names:
+            images, masks = folder / name, folder / f"{name}annot"
+            if images.is_dir() and masks.is_dir():
+                pairs, alone, orphans = _paired(_tree(images), _tree(masks))
+                examples[split] = pairs
+                defects += _unpaired(folder, alone, orphans)
+    return Found("camvid", "segmentation", examples, defects=defects) if examples else None
+
+
+def _coco(folder):
+    """COCO's .json, one or one for each split: polygons of the categories, drawn over each other in their order."""
+    files = [path for home in (folder, folder / "annotations") if home.is_dir() for path in sorted(home.glob("*.json"))]
+    images, examples, classes, defects = None, {}, None, []
+    for path in files:
+        try:
+            facts = json.loads(path.read_bytes())
+            names = {one["id"]: one["name"] for one in sorted(facts["categories"], key=lambda one: one["id"])}
+            rows, shapes = facts["images"], facts["annotations"]
+        except (ValueError, KeyError, TypeError):
+            continue  # it is no file of this kind
+        if classes not in (None, tuple(names.values())):
+            received = ", ".join(names.values())
+            raise DataError(f"{path}: expected the categories of the other .json. Received: {received}")
+        classes = tuple(names.values())
+        label = {number: index for index, number in enumerate(names, 1)}
+        drawn = defaultdict(list)
+        for one in shapes:
+            drawn[one["image_id"]].append((label[one["category_id"]], _polygons(one)))
+        images = images or {path.name: path for path in _tree(folder).values()}
+        split = next((split for split, of in SPLITS.items() if any(name in path.stem.lower() for name in of)), "")
+        for row in rows:
+            name = Path(row["file_name"]).name
+            if name not in images:
+                defects.append(Defect("not-there", _beneath(folder, path), f"it names {name}, which is not there"))
+                continue
+            examples.setdefault(split, []).append((Path(name).stem, images[name], tuple(drawn[row["id"]])))
+    if not examples:
+        return None
+    if len(examples) > 1 and "" in examples:
+        examples = {"": [one for part in examples.values() for one in part]}
+    return Found("coco", "segmentation", examples, classes=("background", *classes), defects=defects)
+
+
+def _polygons(shape):
+    """Its polygons, each (x, y, x, y, ...); None of a mask in run lengths, which is not drawn."""
+    parts = shape["segmentation"]
+    return tuple(tuple(part) for part in parts) if isinstance(parts, list) else None
+
+
+def _class_folders(folder):
+    """A folder of images for each class, beneath a folder for each split or not."""
+    splits = {split: folder / name for split, names in SPLITS.items() for name in names if (folder / name).is_dir()}
+    homes = splits or {"": folder}
+    found, classes = {}, set()
+    for split, home in homes.items():
+        found[split] = []
+        for below in sorted(path for path in home.iterdir() if path.is_dir()):
+            images = _tree(below)
+            found[split] += [(f"{below.name}/{key}", path, below.name) for key, path in images.items()]
+            classes |= {below.name} if images else set()
+    names = [key.split("/", 1)[1] for part in found.values() for key, *_ in part]
+    if len(classes) < 2 or len(set(names)) < len(names) / 2:  # the same photographs, seen in several ways
+        return None
+    named = tuple(sorted(classes))
+    examples = {split: [(key, path, named.index(name)) for key, path, name in part] for split, part in found.items()}
+    if not splits:
+        examples, defects = _by_split(folder, examples[""])
+        return Found("class-folders", "recognition", examples, classes=named, defects=defects)
+    return Found("class-folders", "recognition", examples, classes=named)
+
+
+def _captions(folder):
+    """``captions.jsonl`` or ``captions.csv``: an image and its captions, a row for all or a row for each."""
+    path = next((folder / name for name in ("captions.jsonl", "captions.csv") if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    captions, defects = defaultdict(list), []
+    for number, row in enumerate(_rows(path), 1):
+        try:
+            image, told = str(row["image"]), row.get("captions", row.get("caption"))
+        except (KeyError, TypeError, AttributeError):
+            what = f"row {number} has no image: expected the columns image and caption"
+            defects.append(Defect("no-column", path.name, what))
+            continue
+        told = [text for text in ([told] if isinstance(told, str) else told or []) if str(text).strip()]
+        if not told:
+            defects.append(Defect("no-caption", path.name, f"row {number} has no caption of {image}"))
+        captions[image] += told
+    examples = []
+    for image, told in captions.items():
+        places = [folder / image, folder / "images" / image]
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            defects.append(Defect("not-there", path.name, f"it names {image}, which is not there"))
+        elif told:
+            examples.append((image, file, tuple(told)))
+    examples, missing = _by_split(folder, examples)
+    return Found("captions", "captioning", examples, defects=defects + missing)
+
+
+def _rows(path):
+    lines = _lines(path)
+    if path.suffix == ".csv":
+        return list(csv.DictReader(lines))
+    rows = []
+    for line in lines:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            rows.append(None)
+    return rows
+
+
+def _pairs(folder):
+    """A .tsv of two columns, or one for each split."""
+    files = sorted(folder.glob("*.tsv"))
+    examples, defects = {}, []
+    for path in files:
+        split = next((split for split, names in SPLITS.items() if path.stem.lower() in names), "")
+        for number, line in enumerate(_lines(path), 1):
+            columns = [column.strip() for column in line.split("\t")]
+            if len(columns) != 2 or "" in columns:
+                what = f"row {number} has {len([c for c in columns if c])} columns: expected two, with a tab between"
+                defects.append(Defect("no-column", path.name, what))
+                continue
+            examples.setdefault(split, []).append((f"{path.stem}/{number}", *columns))
+    if not examples:
+        return None
+    if len(examples) > 1 and "" in examples:
+        examples = {"": [one for part in examples.values() for one in part]}
+    return Found("pairs", "translation", examples, defects=defects)
+
+
+def _beneath(folder, path):
+    return path.relative_to(folder).as_posix()
+
+
+LAYOUTS = {
+    "camvid": _camvid,
+    "masks": _masks,  # VOC's JPEGImages and SegmentationClass, too
+    "coco": _coco,
+    "captions": _captions,
+    "class-folders": _class_folders,
+    "pairs": _pairs,
+}
