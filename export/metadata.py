@@ -163,7 +163,7 @@ def attach(path, metadata):
     """Put the metadata into an exported file that has none yet.
 
     Args:
-        path: .tflite file, .onnx file or SavedModel folder.
+        path: .tflite file, .onnx file, SavedModel folder, or .keras file.
         metadata: ``Metadata``.
 
     Example:
@@ -175,6 +175,9 @@ def attach(path, metadata):
         extra.mkdir(exist_ok=True)
         for name, data in {f"{KEY}.json": metadata.to_json().encode(), **metadata.files}.items():
             (extra / name).write_bytes(data)
+    elif path.suffix == ".keras":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(f"{KEY}.json"), metadata.to_json())
     elif path.suffix == ".onnx":
         import onnx
 
@@ -222,10 +225,10 @@ def read_properties(properties):
 
 
 def read_archive(path):
-    """The metadata after a .tflite model, or in a SavedModel.
+    """The metadata after a .tflite model, in a SavedModel, or in a .keras file.
 
     Args:
-        path: .tflite file or SavedModel folder.
+        path: .tflite file, SavedModel folder or .keras file.
 
     Returns:
         ``Metadata``, or None if there is none.

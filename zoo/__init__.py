@@ -125,7 +125,7 @@ def load(name, weights=True, num_classes=None, image_size=None):
     if not weights:
         return model
     pretrained = model
-    if num_classes not in (None, len(data.DATASETS[recipe.dataset].classes)):
+    if num_classes not in (None, len(data.dataset_of(recipe).classes)):
         pretrained = build(recipe, image_size=image_size)
     load_weights(pretrained, download(name))
     if pretrained is not model:

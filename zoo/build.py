@@ -1,7 +1,7 @@
 """From a recipe to its model."""
 
 from ..models import BUILDERS, Writer
-from .data import DATASETS
+from .data import dataset_of
 
 
 def build(recipe, *, image_size=None, num_classes=None, **arguments):
@@ -24,7 +24,7 @@ def build(recipe, *, image_size=None, num_classes=None, **arguments):
         >>> build(zoo.info("cnn_mnist_r"), num_classes=3).output_shape
         (None, 3)
     """
-    dataset = DATASETS[recipe.dataset]
+    dataset = dataset_of(recipe)
     if not dataset.classes and num_classes is not None:
         raise ValueError(f"num_classes: expected None for {dataset.task}. Received: {num_classes!r}")
     if recipe.image_size is None and image_size is not None:

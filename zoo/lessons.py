@@ -14,10 +14,10 @@ from ..models.language.decoder import last_call
 from ..models.language.sentences import vocabularies_of
 from ..vocabulary import END, PAD, Vocabulary
 from .build import build
-from .data import DATASETS, TASKS, DataError
+from .data import TASKS, DataError, dataset_of
 from .data.builder import open_split
 from .data.features import grid_features, weights_stamp
-from .data.pipeline import training_batches
+from .data.pipeline import Fitted, training_batches
 from .data.sentences import encode_pairs, sentence_batches
 from .evaluate import evaluate, labels_of
 from .text_scores import caption_bleu
@@ -40,8 +40,10 @@ class ImageLesson:
     """
 
     def __init__(self, recipe, folder):
-        self.recipe, self.dataset, self.folder = recipe, DATASETS[recipe.dataset], folder
+        self.recipe, self.dataset, self.folder = recipe, dataset_of(recipe), folder
         self.examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
+        if self.dataset.is_own:  # photographs of any size, and masks that were drawn over them
+            self.examples = Fitted(self.examples, recipe.image_size)
         self.steps = len(self.examples) // recipe.batch_size
 
     def start(self, start_weights=None):
@@ -104,7 +106,7 @@ class TranslationLesson:
     """
 
     def __init__(self, recipe, folder):
-        self.recipe, self.dataset = recipe, DATASETS[recipe.dataset]
+        self.recipe, self.dataset = recipe, dataset_of(recipe)
         examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
         self.pairs = [(example["source"], example["target"]) for example in examples]
         self.steps = len(self.pairs) // recipe.batch_size
@@ -158,7 +160,7 @@ class CaptionLesson:
     """
 
     def __init__(self, recipe, folder):
-        self.recipe, self.dataset, self.folder = recipe, DATASETS[recipe.dataset], folder
+        self.recipe, self.dataset, self.folder = recipe, dataset_of(recipe), folder
         self.examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
         captions = [example["captions"] for example in self.examples]
         self.pairs = [(index, text) for index, texts in enumerate(captions) for text in texts]

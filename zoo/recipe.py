@@ -11,7 +11,7 @@ class Recipe:
         name: ``<model>_<dataset>``, the entry's name everywhere.
         model: key of ``models.BUILDERS``.
         arguments: what the builder is called with beside image shape and class count.
-        dataset: key of ``zoo.data.DATASETS``.
+        dataset: key of ``zoo.data.DATASETS``, or the path of a folder of one's own, see ``zoo.data.own``.
         image_size: (H, W) that the entry is loaded, evaluated and exported with; None for sentences.
         start: entry whose weights training starts from, by layer name; None starts from ImageNet.
         crop: of photographs, (h, w) of the training views; images that are drawn anew need none.
@@ -33,6 +33,7 @@ class Recipe:
         max_tokens: of sentences, the most that are read, and written.
         seed: of everything random.
         validate_every: epochs between two looks at the validation split.
+        patience: such looks without a better score after which a training ends; None for never.
         float_layers: names of the layers that an int8 file leaves in float32.
         operators: format -> how many operators its float32 file may hold, in all of its functions; a graph that
             changes is then a decision.
@@ -72,6 +73,7 @@ class Recipe:
     max_tokens: int = 48
     seed: int = 0
     validate_every: int = 2
+    patience: int | None = None
     float_layers: tuple = ()
     operators: dict = field(default_factory=dict)
     impossible: dict = field(default_factory=dict)

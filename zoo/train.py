@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 from dataclasses import asdict
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from .data import DATASETS, TASKS, data_folder
+from .data import DATASETS, TASKS, data_folder, dataset_of
 from .lessons import LESSONS
 from .recipe import Recipe
 
@@ -56,7 +57,7 @@ class TwoRateAdamW(keras.optimizers.AdamW):
             variable.assign(keras.ops.copy(average))
 
 
-def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
+def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, watch=None):
     """Train an entry and keep its best weights by the score of the validation split.
 
     Every epoch ends with a checkpoint (model, optimizer, averages), written whole or not at all, and draws
@@ -68,6 +69,7 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
         resume: take up the run in ``output`` where it stopped; otherwise the folder must hold none.
         start_weights: weights file of the entry ``recipe.start``, or None to look it up in the zoo.
+        watch: function, called when an epoch is over: the rows of log.csv, and whether they end with a new best score.
 
     Returns:
         pathlib.Path of the best weights: the averaged ones, in the precision that they were trained in.
@@ -80,24 +82,23 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
         >>> from keras_segattn import zoo
         >>> train(zoo.info("fcn8s_mobilenet_camvid"), "runs/fcn8s")          # doctest: +SKIP
     """
-    output, dataset = Path(output), DATASETS[recipe.dataset]
-    folder = data_folder(data_dir)
+    output, dataset = Path(output), dataset_of(recipe)
+    folder = data_folder(data_dir) if recipe.dataset in DATASETS else Path(recipe.dataset)
     if _checkpoints(output) and not resume:
         raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
     lesson = LESSONS[dataset.task](recipe, folder)
     output.mkdir(parents=True, exist_ok=True)
     (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
 
-    keras.utils.set_random_seed(recipe.seed)
     previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(training_policy())
     try:
-        whole = lesson.start(start_weights)
-        model = lesson.learner(whole)
-        _compile(model, recipe, lesson)
+        whole, model = begin(lesson, start_weights)
         done = _restore(model, output)
         log = _Log(output / "log.csv", TASKS[dataset.task], keep=done)
         for epoch in range(done, recipe.epochs):
+            if log.stale() >= (recipe.patience or math.inf):
+                break
             _reseed(model, recipe.seed * 10_000 + epoch)
             history = model.fit(
                 lesson.batches(epoch),
@@ -111,9 +112,31 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None):
                 row[log.score] = _validate(whole, model, lesson, output, log)
             log.append(row)
             _save(model, output, epoch + 1)
+            if watch is not None:
+                watch(log.rows, log.ends_with_best())
     finally:
         keras.config.set_dtype_policy(previous_policy)
     return output / "best.weights.h5"
+
+
+def begin(lesson, start_weights=None):
+    """The models of a lesson before its first step.
+
+    Args:
+        lesson: one of ``LESSONS``, of a recipe and a folder.
+        start_weights: see ``train``.
+
+    Returns:
+        (keras.Model, the whole; keras.Model, the part of it that is fitted, compiled).
+
+    Example:
+        >>> whole, model = begin(lesson)                                     # doctest: +SKIP
+    """
+    keras.utils.set_random_seed(lesson.recipe.seed)
+    whole = lesson.start(start_weights)
+    model = lesson.learner(whole)
+    _compile(model, lesson.recipe, lesson)
+    return whole, model
 
 
 def training_policy():
@@ -221,8 +244,19 @@ class _Log:
         _replace(self.path, self._write)
 
     def is_best(self, value):
-        sign = self.task.direction
-        return all(sign * value > sign * float(row[self.score]) for row in self.rows if row[self.score] != "")
+        return all(self.task.direction * value > score for score in self._scores())
+
+    def stale(self):
+        """How many looks there were since the best score."""
+        scores = self._scores()
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+
+    def ends_with_best(self):
+        return bool(self.rows) and self.rows[-1][self.score] != "" and self.stale() == 0
+
+    def _scores(self):
+        """More is better."""
+        return [self.task.direction * float(row[self.score]) for row in self.rows if row[self.score] != ""]
 
     def _fields(self):
         return ("epoch", "loss", self.score)
@@ -234,4 +268,4 @@ class _Log:
             writer.writerows(self.rows)
 
 
-__all__ = ["Recipe", "TwoRateAdamW", "train", "training_policy"]
+__all__ = ["Recipe", "TwoRateAdamW", "begin", "train", "training_policy"]

@@ -41,9 +41,9 @@ def impossible(recipe):
         ['onnx int8', 'onnx mixed', 'tflite int8', 'tflite mixed']
     """
     from ..export.contract import impossible as of_task
-    from ..zoo.data import DATASETS
+    from ..zoo.data import dataset_of
 
-    return {**of_task(DATASETS[recipe.dataset].task), **recipe.impossible}
+    return {**of_task(dataset_of(recipe).task), **recipe.impossible}
 
 
 def export_entry(recipe, output, *, format, precision="float32", tail=None, data_dir=None):
@@ -71,10 +71,10 @@ def export_entry(recipe, output, *, format, precision="float32", tail=None, data
     from .. import __version__, zoo
     from ..export import Metadata, export, export_writer
     from ..zoo.build import writer
-    from ..zoo.data import DATASETS, TASKS
+    from ..zoo.data import TASKS, dataset_of
     from ..zoo.weights import checksum
 
-    dataset = DATASETS[recipe.dataset]
+    dataset = dataset_of(recipe)
     metadata = Metadata(
         name=recipe.name,
         task=dataset.task,
@@ -144,11 +144,11 @@ def usual_tail(dataset):
 
 def _drop(recipe, model, data_dir):
     """Function: ``Runner`` -> points of its score on the validation split that its file loses against the model."""
-    from ..zoo.data import DATASETS, TASKS, data_folder
+    from ..zoo.data import TASKS, data_folder, dataset_of
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate, labels_of
 
-    dataset = DATASETS[recipe.dataset]
+    dataset = dataset_of(recipe)
     examples = list(open_split(dataset, "val", data_folder(data_dir)))
 
     task = TASKS[dataset.task]
@@ -184,9 +184,9 @@ def sample_inputs(recipe, split, count, data_dir=None):
 
     from ..export import free_photographs, free_sentences
     from ..images import fit, to_channels
-    from ..zoo.data import DATASETS, data_folder
+    from ..zoo.data import data_folder, dataset_of
 
-    dataset = DATASETS[recipe.dataset]
+    dataset = dataset_of(recipe)
     reads_text = recipe.image_size is None
     if not data_dir and not os.environ.get("KERAS_SEGATTN_DATA"):
         if reads_text:

@@ -15,13 +15,15 @@ _RED = np.array([230, 30, 30])
 _OLDER = {"task": "segmentation", "tail": "labels", "float_layers": {}}  # of files in a report that does not say so yet
 
 
-def write_report(folder, name, report):
+def write_report(folder, name, report, about=None, weights=None):
     """Add one file to report.json and report.html, in the place of what was said of that file before.
 
     Args:
         folder: where the file lies.
         name: of the entry.
         report: ``ExportReport``.
+        about: what knows task, classes and palette: ``Metadata``, or None for the data set of the entry.
+        weights: SHA-256 of the weights, or None for those of the entry.
 
     Returns:
         dict: what ``report`` says, the entry, its task, and the SHA-256 of its weights.
@@ -30,19 +32,20 @@ def write_report(folder, name, report):
         >>> write_report("exports", "fcn8s_mobilenet_camvid", report)        # doctest: +SKIP
     """
     from ..zoo import info
-    from ..zoo.data import DATASETS
+    from ..zoo.data import dataset_of
     from ..zoo.weights import checksum
 
-    folder, dataset = Path(folder), DATASETS[info(name).dataset]
-    facts = {"entry": name, "task": dataset.task, "weights": checksum(f"{name}.weights.h5"), **report.to_dict()}
+    folder, about = Path(folder), about or dataset_of(info(name))
+    weights = weights or checksum(f"{name}.weights.h5")
+    facts = {"entry": name, "task": about.task, "weights": weights, **report.to_dict()}
     artifacts = [artifact for artifact in read_report(folder) if artifact["file"] != facts["file"]]
     artifacts.append(facts)
-    if not dataset.classes:
+    if not about.classes:
         facts["example"] = list(report.parity.example)
     elif report.parity.example:
         (folder / PICTURES).mkdir(exist_ok=True)
-        if dataset.task == "segmentation":
-            picture = comparison(*report.parity.example, dataset.palette)
+        if about.task == "segmentation":
+            picture = comparison(*report.parity.example, about.palette)
         else:
             picture = draw_grids(report.parity.example[0], [])
         write_image(folder / PICTURES / f"{facts['file']}.png", picture)

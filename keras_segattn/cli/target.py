@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-FILES = (".tflite", ".onnx")
+FILES = (".tflite", ".onnx", ".keras")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ def open_target(name, threads=None, run=None):
     """Open an entry or a file.
 
     Args:
-        name: name of an entry, or path of a .tflite or .onnx file, which loads neither TensorFlow nor Keras, or of a
-            SavedModel.
+        name: name of an entry, or path of a .tflite or .onnx file, which loads neither TensorFlow nor Keras, of a
+            SavedModel, or of a .keras file.
         threads: processor threads for a file, or None.
         run: folder of a training of that entry, whose best weights are taken instead of the zoo's; or None.
 
@@ -97,7 +97,7 @@ def open_target(name, threads=None, run=None):
     if is_exported(name):
         if run is not None:
             raise ValueError(f"run: expected the name of an entry beside it. Received: the file {name}")
-        return _file(name, threads)
+        return _keras_file(name) if str(name).endswith(".keras") else _file(name, threads)
     return _entry(name, run)
 
 
@@ -118,6 +118,25 @@ def _file(path, threads):
         image_size=facts.image_size,
         channels=facts.channels,
         **({"write": runner.write} if facts.writing else _labels_of_file(runner)),
+    )
+
+
+def _keras_file(path):
+    from .keras_file import open_keras
+
+    model, facts = open_keras(path)
+    return Target(
+        entry=facts.name,
+        task=facts.task,
+        format="keras",
+        precision="float32",
+        tail="",
+        dataset=facts.provenance.get("dataset"),
+        classes=facts.classes,
+        palette=facts.palette,
+        image_size=facts.image_size,
+        channels=facts.channels,
+        **_labels_of(model),
     )
 
 

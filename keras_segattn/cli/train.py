@@ -1,24 +1,38 @@
-"""``segattn train``: an entry from its recipe."""
+"""``segattn train``: an entry from its recipe, or an entry that learns from a folder of one's own."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+MINUTES = 30
+
 
 @click.command("train")
 @click.argument("name")
-@click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
-@click.option("--output", help="Folder of the run; default: runs/NAME.")
+@click.option("--data", help="Folder of your own data, that the entry NAME shall learn; see segattn check.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help=f"With --data: default {MINUTES}.")
+@click.option("--data-dir", help="Folder of the zoo's data sets; default: KERAS_SEGATTN_DATA.")
+@click.option("--output", help="Folder of the run; default: runs/NAME, or runs/ and the name of the folder.")
 @click.option("--resume", is_flag=True, help="Take up the run in that folder where it stopped.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Another number than the recipe's.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Another number than the recipe's, or the time's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed than the recipe's.")
 @click.option("--start", help="Weights file of the entry that the recipe starts from; default: the zoo's.")
-def command(name, data_dir, output, resume, epochs, seed, start):
-    """Train the entry NAME as its recipe says, and keep the best weights by the score of the validation split."""
+def command(name, data, minutes, data_dir, output, resume, epochs, seed, start):
+    """Train the entry NAME as its recipe says, and keep the best weights by the score of the validation split.
+
+    With --data it learns the classes of your folder instead: its encoder and decoder stay, its score layers are new.
+    The run then holds model.keras, curve.png, predictions.png, its scores on the test split, and a card. Ctrl-C ends it
+    early, and leaves the best model so far.
+    """
     from .. import zoo
 
     recipe = zoo.info(name)
+    if data is not None:
+        _learn(recipe, data, output or f"runs/{Path(data).resolve().name}", minutes, epochs, seed or 0, resume)
+        return
+    if minutes is not None:
+        raise click.UsageError("--minutes: expected --data beside it, for a recipe says how long it takes")
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
     if seed is not None:
@@ -27,3 +41,27 @@ def command(name, data_dir, output, resume, epochs, seed, start):
 
     best = train(recipe, Path(output or f"runs/{name}"), data_dir=data_dir, resume=resume, start_weights=start)
     click.echo(f"best weights: {best}\nto put them into the zoo: python -m keras_segattn.zoo.publish {name} {best}")
+
+
+def _learn(base, data, output, minutes, epochs, seed, resume):
+    from ..zoo.fine_tune import Watch, own_recipe, read_recipe
+    from ..zoo.train import train
+    from .finish import finish
+
+    if minutes is not None and epochs is not None:
+        raise click.UsageError("--minutes: expected it or --epochs. Received: both")
+    if resume:
+        recipe = read_recipe(output)
+    else:
+        recipe = own_recipe(base, data, minutes=minutes or MINUTES, epochs=epochs, seed=seed)
+    click.echo(f"{recipe.epochs} epochs of views {recipe.crop[1]} x {recipe.crop[0]}, {recipe.batch_size} in a step")
+    try:
+        train(recipe, output, resume=resume, watch=Watch(recipe, output))
+    except KeyboardInterrupt:
+        if not (Path(output) / "best.weights.h5").is_file():
+            raise
+        click.echo("\ninterrupted: the best model so far is kept; --resume goes on")
+    scores = finish(recipe, output)
+    for name in ("mean_iou", "pixel_accuracy"):
+        click.echo(f"test {name:<16} {scores[name]:6.2f}")
+    click.echo(f"next: segattn predict {output}/model.keras PHOTO, or segattn export {output}/model.keras")

@@ -5,6 +5,7 @@
     {'train': 367, 'val': 101, 'test': 233}
 """
 
+import functools
 import os
 from pathlib import Path
 
@@ -18,7 +19,36 @@ from .multi30k import MULTI30KS
 
 DATASETS = {dataset.name: dataset for dataset in (CAMVID, *MNISTS, *MULTI30KS, FLICKR8K)}
 
-__all__ = ["DATASETS", "TASKS", "DataError", "Dataset", "cache_folder", "data_folder"]
+__all__ = ["DATASETS", "TASKS", "DataError", "Dataset", "cache_folder", "data_folder", "dataset_of"]
+
+
+def dataset_of(recipe):
+    """The data set of a recipe.
+
+    Args:
+        recipe: ``Recipe``; its ``dataset`` is a key of ``DATASETS``, or the path of a folder of one's own.
+
+    Returns:
+        ``Dataset``.
+
+    Raises:
+        DataError: if it is neither.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> dataset_of(zoo.info("fcn8s_mobilenet_camvid")).title
+        'CamVid (SegNet version, 11 classes)'
+    """
+    if recipe.dataset in DATASETS:
+        return DATASETS[recipe.dataset]
+    return _own(recipe.dataset)
+
+
+@functools.cache
+def _own(folder):
+    from .own import own_dataset
+
+    return own_dataset(folder)
 
 
 def data_folder(data_dir=None):

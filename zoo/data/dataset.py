@@ -66,6 +66,7 @@ class Dataset:
             label map; None if that is an 8-bit image of them.
         terms: licence and terms of use of the data.
         source: where it comes from, and whom to cite.
+        is_own: whether it is a folder of one's own, see ``zoo.data.own``.
 
     Example:
         >>> from keras_segattn.zoo.data import DATASETS
@@ -88,3 +89,4 @@ class Dataset:
     read_label: Callable | None = None
     terms: str
     source: str
+    is_own: bool = False

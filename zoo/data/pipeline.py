@@ -3,6 +3,7 @@
 import grain
 import numpy as np
 
+from ...images import fit, restore
 from .augment import random_view
 
 
@@ -53,6 +54,35 @@ def training_batches(examples, recipe, ignore_label, epoch):
         .batch(recipe.batch_size, drop_remainder=True)
         .to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=8))
     )
+
+
+class Fitted:
+    """Photographs with label maps, all brought to one size.
+
+    Args:
+        examples: sequence of ``open_split``.
+        size: (H, W).
+
+    Example:
+        >>> label = np.zeros((4, 6), "uint8")
+        >>> fitted = Fitted([{"image": np.zeros((4, 6, 3), "uint8"), "label": label}], (32, 64))
+        >>> fitted[0]["image"].shape, fitted[0]["label"].shape
+        ((32, 64, 3), (32, 64))
+    """
+
+    def __init__(self, examples, size):
+        self._examples, self._size = examples, size
+
+    def __len__(self):
+        return len(self._examples)
+
+    def __iter__(self):
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index):
+        example = self._examples[index]
+        label = restore(example["label"], *self._size)
+        return {**example, "image": fit(example["image"], *self._size), "label": label}
 
 
 def _drawn_batches(examples, batch_size, seed):

@@ -95,6 +95,7 @@ def data_of(folder, found, seen):
         read_label=None if kind is None else lambda part, size: _label(part, size, kind),
         terms="those of whoever took or wrote them",
         source=f"the folder {folder.resolve().name}",
+        is_own=True,
     )
 
 

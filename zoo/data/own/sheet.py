@@ -1,4 +1,4 @@
-"""Pictures of a data set: a sheet of examples with their labels, and how much there is of each class."""
+"""Pictures of a data set: examples with their labels, how much there is of each class, and how a training goes."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -76,4 +76,39 @@ def histogram(report):
             y = top + ROW * place
             draw.rectangle((MARGIN, y + 3, MARGIN + BAR * share, y + ROW - 4), SHADES[split])
             draw.text((MARGIN + BAR * share + 6, y + 3), f"{100 * share:.2f} %", "black", font=font)
+    return np.asarray(page)
+
+
+def chart(rows, size=(320, 640)):
+    """The curve of a training: its loss, and above it the score of the validation split.
+
+    Args:
+        rows: list of dict, of log.csv: ``epoch``, ``loss`` and the score, "" where nobody looked.
+        size: (H, W).
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Example:
+        >>> chart([{"epoch": 1, "loss": 0.7, "val_error": 31.0}, {"epoch": 2, "loss": 0.5, "val_error": ""}]).shape
+        (320, 640, 3)
+    """
+    height, width = size
+    page = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
+    last = max(2, int(rows[-1]["epoch"])) if rows else 2
+    names = [name for name in (rows[0] if rows else ()) if name != "epoch"]
+    for place, (name, shade) in enumerate(zip(names, SHADES.values(), strict=False)):
+        points = [(int(row["epoch"]), float(row[name])) for row in rows if row[name] != ""]
+        if not points:
+            continue
+        low, high = min(y for _, y in points), max(y for _, y in points)
+        line = [
+            (20 + (width - 40) * (x - 1) / (last - 1), height - 30 - (height - 70) * (y - low) / (high - low or 1))
+            for x, y in points
+        ]
+        draw.line(line, shade, 2) if len(line) > 1 else draw.point(line, shade)
+        said = f"{name}: {low:.4g} to {high:.4g}, now {points[-1][1]:.4g}"
+        draw.text((20, 4 + 16 * place), said, shade, font=font)
+    draw.text((width // 2 - 30, height - 20), f"epoch {last if rows else 0}", "black", font=font)
     return np.asarray(page)

@@ -1,0 +1,136 @@
+"""A .keras file, of a training on data of one's own or of anybody's: opened, described and exported."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from .entry import CALIBRATION_IMAGES, PROOF_INPUTS
+
+
+def open_keras(path):
+    """A .keras file and what is known of it.
+
+    Args:
+        path: of the file; one that ``segattn train --data`` wrote says what its classes are.
+
+    Returns:
+        (keras.Model, ``export.Metadata``).
+
+    Raises:
+        click.UsageError: if it cannot be loaded, or is no model of images: one image in, a score of each class out.
+
+    Example:
+        >>> model, metadata = open_keras("runs/holiday/model.keras")         # doctest: +SKIP
+        >>> metadata.classes                                                 # doctest: +SKIP
+        ('background', 'object')
+    """
+    import keras
+
+    from .. import layers, losses, metrics, models  # noqa: F401, so that Keras knows them by their names
+    from ..export import Metadata
+    from ..export.metadata import read_archive
+    from ..zoo.data.own.masks import palette
+
+    path = Path(path)
+    if not path.is_file():
+        raise click.UsageError(f"{path}: expected a .keras file. There is none")
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises nearly anything on a file that is none
+        raise click.UsageError(f"{path}: expected a model of Keras. {_line(error)}") from error
+    metadata = read_archive(path)
+    if metadata is not None:
+        return model, metadata
+    inputs, outputs = model.inputs, model.outputs
+    if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) not in (2, 4):
+        shapes = f"{[tuple(x.shape) for x in inputs]} -> {[tuple(x.shape) for x in outputs]}"
+        raise click.UsageError(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {shapes}")
+    (_, height, width, channels), classes = inputs[0].shape, outputs[0].shape[-1]
+    if None in (height, width):
+        raise click.UsageError(f"{path}: expected a model whose H and W are known. Received: {tuple(inputs[0].shape)}")
+    task = "segmentation" if len(outputs[0].shape) == 4 else "recognition"
+    return model, Metadata(
+        name=path.stem,
+        task=task,
+        classes=tuple(f"class {index}" for index in range(classes)),
+        palette=palette(classes) if task == "segmentation" else (),
+        image_size=(height, width),
+        channels=channels,
+        provenance={"file": path.name},
+    )
+
+
+def _line(error):
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def export_keras(path, output, *, format, precision="float32", tail=None, images=None):
+    """Export a .keras file with photographs as proof and calibration.
+
+    Args:
+        path: of the file.
+        output: folder.
+        format: key of ``export.FORMATS``.
+        precision: one of those of the format.
+        tail: what the file answers with; None for its labels.
+        images: folder of photographs; None for the data that it was trained on where they are there, else free ones.
+
+    Returns:
+        (``ExportReport``, ``Metadata``, str: SHA-256 of the .keras file).
+
+    Example:
+        >>> export_keras("runs/holiday/model.keras", "exports", format="tflite")  # doctest: +SKIP
+    """
+    from .. import __version__
+    from ..export import export
+
+    model, metadata = open_keras(path)
+    weights = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    facts = {"weights_sha256": weights, "keras_segattn": __version__}
+    proof, calibration, source = _photographs(metadata, images)
+    if precision == "mixed":
+        raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
+    report = export(
+        model,
+        output,
+        replace(metadata, provenance={**metadata.provenance, **facts}),
+        format=format,
+        precision=precision,
+        tail=tail or "labels",
+        images=proof,
+        images_source=source,
+        calibration=calibration if precision == "int8" else None,
+        calibration_source=source if precision == "int8" else None,
+    )
+    return report, metadata, weights
+
+
+def _photographs(metadata, folder):
+    """(proof, calibration, where they come from in words)."""
+    import numpy as np
+
+    from ..export import free_photographs
+    from ..images import fit, read_image, to_channels
+    from ..zoo.data.own.layouts import IMAGES
+
+    size = metadata.image_size
+    home = Path(folder or metadata.provenance.get("dataset", "nowhere"))
+    if folder and not home.is_dir():
+        raise click.UsageError(f"--images: expected a folder of photographs. Received: {folder}")
+    files = sorted(path for path in home.rglob("*") if path.suffix.lower() in IMAGES) if home.is_dir() else []
+    files = [path for path in files if not any("mask" in part.lower() for part in path.parts[len(home.parts):])]
+    if folder and len(files) < PROOF_INPUTS:
+        found = f"Found {len(files)} in {folder}"
+        raise click.UsageError(f"--images: expected at least {PROOF_INPUTS} photographs. {found}")
+    if len(files) < PROOF_INPUTS:
+        found = free_photographs(PROOF_INPUTS + CALIBRATION_IMAGES, *size)
+        source = "crops of the free photographs of scikit-learn"
+    else:
+        chosen = np.linspace(0, len(files) - 1, min(len(files), PROOF_INPUTS + CALIBRATION_IMAGES)).astype(int)
+        order = np.random.default_rng(0).permutation(chosen)
+        found = np.stack([fit(read_image(files[index]), *size) for index in order])
+        source = f"the photographs of {home.name}"
+    found = np.stack([to_channels(image, metadata.channels) for image in found])
+    return found[:PROOF_INPUTS], found[-CALIBRATION_IMAGES:], source

@@ -1,0 +1,118 @@
+"""``segattn train --data``: from a folder of photographs to a model, and to a file that runs without TensorFlow."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from keras_segattn.export import Runner
+from keras_segattn.zoo import fine_tune, info
+
+from ..scenes import CLASSES, NAMES, of_masks
+
+NAME = "fcn8s_mobilenet_camvid"
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    return of_masks(tmp_path_factory.mktemp("own") / "streets")
+
+
+@pytest.fixture(scope="module")
+def run(streets, tmp_path_factory):
+    """A run of two epochs, and what was printed."""
+    from click.testing import CliRunner
+
+    from keras_segattn.cli.main import segattn
+
+    folder = tmp_path_factory.mktemp("runs") / "streets"
+    done = CliRunner().invoke(segattn, ["train", NAME, "--data", str(streets), "--output", str(folder), "--epochs", "2"])
+    assert done.exit_code == 0, done.output
+    return folder, done.output
+
+
+def test_a_run_leaves_a_model_its_scores_its_card_and_pictures(run, streets):
+    folder, said = run
+    scores = json.loads((folder / "scores.json").read_text())
+    assert {"mean_iou", "pixel_accuracy", "iou_car"} <= set(scores)
+    assert f"test mean_iou         {scores['mean_iou']:6.2f}" in said
+    assert f"next: segattn predict {folder}/model.keras PHOTO" in said
+    card = (folder / "card.md").read_text()
+    assert "streets: 28 train, 6 val, 6 test photographs. Began as fcn8s_mobilenet_camvid" in card
+    assert Image.open(folder / "curve.png").size == (640, 320)
+    assert Image.open(folder / "predictions.png").size == (3 * 64, 6 * 32)
+    with (folder / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_the_model_of_a_run_is_asked_and_exported_by_its_path(run, streets, segattn, tmp_path):
+    folder, _ = run
+    photograph = streets / "images" / f"{NAMES[0]}.jpg"
+    code, out, _ = segattn("predict", folder / "model.keras", photograph, "--output", tmp_path, "--json")
+    assert code == 0
+    (answer,) = json.loads(out)
+    assert list(answer["classes"]) == list(CLASSES)
+    code, out, _ = segattn("export", folder / "model.keras", "--output", tmp_path / "exports")
+    assert code == 0
+    assert "labels agree 100.000 %" in out or "labels agree 99.99" in out
+    runner = Runner(tmp_path / "exports" / "fcn8s_streets_float32.tflite")
+    assert runner.metadata.classes == CLASSES
+    code, out, _ = segattn("predict", runner.path, photograph, "--output", tmp_path, "--json")
+    found = json.loads(out)[0]["classes"]
+    assert found == pytest.approx(answer["classes"], abs=0.01)
+    assert (tmp_path / "exports" / "report.html").is_file()
+
+
+def test_a_run_goes_on_where_it_stopped(run, streets, segattn, tmp_path):
+    folder = shutil.copytree(run[0], tmp_path / "again")
+    facts = json.loads((folder / "recipe.json").read_text())
+    (folder / "recipe.json").write_text(json.dumps({**facts, "epochs": 3}))
+    code, _, err = segattn("train", NAME, "--data", streets, "--output", folder)
+    assert code == 1
+    assert "holds a run already; resume it, or name another folder" in err
+    code, _, _ = segattn("train", NAME, "--data", streets, "--output", folder, "--resume")
+    assert code == 0
+    assert len((folder / "log.csv").read_text().splitlines()) == 4
+
+
+def test_spoilt_data_are_refused_before_anything_is_written(streets, segattn, tmp_path):
+    data = shutil.copytree(streets, tmp_path / "spoilt")
+    (data / "images" / f"{NAMES[2]}.jpg").write_bytes(b"no photograph")
+    code, _, err = segattn("train", NAME, "--data", data, "--output", tmp_path / "run")
+    assert code == 1
+    assert "expected data that can be trained on; segattn check" in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("--minutes", 3), "--minutes: expected --data beside it"),
+    (("--data", "STREETS", "--minutes", 3, "--epochs", 2), "--minutes: expected it or --epochs. Received: both"),
+])  # fmt: skip
+def test_arguments_that_do_not_fit_are_named(arguments, message, streets, segattn):
+    code, _, err = segattn("train", NAME, *(streets if word == "STREETS" else word for word in arguments))
+    assert code == 2
+    assert message in err
+
+
+def test_a_task_that_the_entry_does_not_do_is_refused(tmp_path):
+    (tmp_path / "data.tsv").write_text("".join(f"ein Hund {i}\ta dog {i}\n" for i in range(60)))
+    with pytest.raises(ValueError, match="data: expected those of an entry that segments"):
+        fine_tune.own_recipe(info(NAME), tmp_path, epochs=1)
+
+
+def test_the_epochs_are_those_that_there_is_time_for(streets, monkeypatch):
+    asked = []
+    monkeypatch.setattr(fine_tune, "_epochs_in", lambda seconds, recipe: asked.append(seconds) or 47)
+    recipe = fine_tune.own_recipe(info(NAME), streets, minutes=2.5)
+    assert asked == [150]
+    assert (recipe.epochs, recipe.validate_every, recipe.start) == (47, 2, NAME)
+
+
+def test_time_is_measured_by_a_few_steps(streets):
+    recipe = fine_tune.own_recipe(info(NAME), streets, epochs=1)
+    less, more = (fine_tune._epochs_in(seconds, recipe) for seconds in (30, 600))
+    assert 1 <= less < more
