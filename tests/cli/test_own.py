@@ -28,7 +28,8 @@ def run(streets, tmp_path_factory):
     from keras_segattn.cli.main import segattn
 
     folder = tmp_path_factory.mktemp("runs") / "streets"
-    done = CliRunner().invoke(segattn, ["train", NAME, "--data", str(streets), "--output", str(folder), "--epochs", "2"])
+    arguments = ["train", NAME, "--data", str(streets), "--output", str(folder), "--epochs", "2"]
+    done = CliRunner().invoke(segattn, arguments)
     assert done.exit_code == 0, done.output
     return folder, done.output
 

@@ -12,7 +12,7 @@ from .stn_affine_mnist_rts import RECIPE as RTS
 RECIPE = replace(
     RTS,
     name="stn_digit_addition",
-    epochs=40,
+    epochs=32,
     dataset="mnist_addition",
-    arguments={**RTS.arguments, "transformers": 2, "arrangement": "parallel"},
+    arguments={**RTS.arguments, "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
 )

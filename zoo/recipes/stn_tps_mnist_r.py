@@ -12,7 +12,7 @@ from .stn_affine_mnist_r import RECIPE as AFFINE
 RECIPE = replace(
     AFFINE,
     name="stn_tps_mnist_r",
-    epochs=40,
+    epochs=32,
     seed=0,
     operators={},
     arguments={**AFFINE.arguments, "transform": "thin_plate_spline"},
