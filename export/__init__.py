@@ -18,6 +18,7 @@ _HOMES = {
     "RunnerError": "runtime",
     "SentenceParity": "sentence_parity",
     "export": "contract",
+    "export_model": "any_model",
     "export_writer": "sentences",
     "free_photographs": "samples",
     "free_sentences": "samples",

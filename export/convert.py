@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .blame import blame, told_by_tf2onnx
+from .calls import Interface, is_of_known_layers, names_of_layers, of_calls, of_saved_model
 from .process import ProcessError, run_python
 
 
@@ -35,6 +37,7 @@ def convert(
     tail="labels",
     signatures=None,
     search=None,
+    interface=None,
     calibration=None,
     float_layers=(),
 ):
@@ -47,7 +50,8 @@ def convert(
         precision: of the file's weights and arithmetic.
         tail: of a model of images, see ``serving.of_images``.
         search: of a model of language, dict of the arguments of ``language.of_sentences``.
-        signatures: of any other model, see ``serving.functions``.
+        interface: of any other model, ``calls.Interface``; or
+        signatures: of its parts, see ``serving.functions``.
         calibration: uint8 (N, H, W, C), for "int8".
         float_layers: names of the layers that "int8" leaves in float32.
 
@@ -60,7 +64,13 @@ def convert(
     with tempfile.TemporaryDirectory() as folder:
         job = {"model": f"{folder}/model.keras", "path": str(path), "format": format, "precision": precision}
         job |= {"tail": tail, "signatures": signatures, "search": search, "float_layers": list(float_layers)}
-        model.save(job["model"])
+        job |= {"interface": interface and interface.to_json(), "layers": names_of_layers(model)}
+        is_known = interface is None or is_of_known_layers(model)
+        if is_known:
+            model.save(job["model"])
+        else:
+            job["model"] = f"{folder}/model"
+            _write_here(model, interface, job["model"])
         if calibration is not None:
             job["calibration"] = f"{folder}/calibration.npy"
             np.save(job["calibration"], calibration)
@@ -68,25 +78,68 @@ def convert(
         try:
             run_python("-m", __name__, f"{folder}/job.json", KERAS_BACKEND="tensorflow")
         except ProcessError as error:
-            raise ConversionError(f"{format} {precision}: {error}") from error
+            said = "\n".join([str(error), *error.__notes__])
+            # Another process does not know the lines of classes that only this one has.
+            who = "" if is_known else blame(of_calls(model, interface), said, format, job["layers"])
+            raise ConversionError(f"{format} {precision}: {error}{who}") from error
 
 
-def _main(job_file):
+def _write_here(model, interface, folder):
+    """A SavedModel, written by this process: another one does not know the classes of the model."""
+    import keras
+
+    from .saved_model import write_saved_model
+
+    if keras.backend.backend() != "tensorflow":
+        raise ConversionError(
+            "model: expected layers of keras and keras_segattn, or TensorFlow as the backend of this process, for "
+            f"classes of your own. Received: {keras.backend.backend()}"
+        )
+    try:
+        write_saved_model(of_calls(model, interface), folder)
+    except Exception as error:  # of whatever the model is made of
+        raise ConversionError(f"model: expected one that TensorFlow can trace. {_line(error)}") from error
+
+
+def _served(job):
+    """The functions of a job: dict, name -> ``serving.Signature``."""
     import keras
 
     from .. import layers  # noqa: F401  (registers the layers that the model may hold)
     from .language import of_sentences
+    from .serving import functions, of_images
+
+    if Path(job["model"]).is_dir():
+        return of_saved_model(job["model"])
+    model = keras.saving.load_model(job["model"], compile=False)
+    if job["interface"]:
+        return of_calls(model, Interface.from_json(job["interface"]))
+    if job["search"]:
+        return of_sentences(model, **job["search"])
+    return functions(model, job["signatures"]) if job["signatures"] else of_images(model, job["tail"])
+
+
+def _main(job_file):
+    job = json.loads(Path(job_file).read_text())
+    served = _served(job)
+    with told_by_tf2onnx() as said:
+        try:
+            _write(job, served)
+        except Exception as error:
+            known = job["layers"] if Path(job["model"]).is_file() else ()
+            who = blame(served, f"{error} {said}", job["format"], known) if known else ""
+            raise _Unconverted(f"{_line(error)}{who}") from error
+
+
+class _Unconverted(RuntimeError):
+    """What ends the process, with the layers that are to blame."""
+
+
+def _write(job, served):
     from .onnx import write_onnx
     from .saved_model import write_saved_model
-    from .serving import functions, of_images
     from .tflite import write_tflite
 
-    job = json.loads(Path(job_file).read_text())
-    model = keras.saving.load_model(job["model"], compile=False)
-    if job["search"]:
-        served = of_sentences(model, **job["search"])
-    else:
-        served = functions(model, job["signatures"]) if job["signatures"] else of_images(model, job["tail"])
     precision = {"precision": job["precision"], "float_layers": job["float_layers"]}
     precision["calibration"] = np.load(job["calibration"]) if "calibration" in job else None
     if job["format"] == "saved_model":
@@ -111,4 +164,4 @@ if __name__ == "__main__":
         _main(sys.argv[1])
     except Exception as error:
         traceback.print_exc()
-        sys.exit(_line(error))
+        sys.exit(str(error) if isinstance(error, _Unconverted) else _line(error))

@@ -18,6 +18,7 @@ LARGE = 256  # weights of a kernel that nobody sets by hand, as one does for a m
 # What to use in place of an operator that TFLite or ONNX has not, by TensorFlow's name for it.
 INSTEAD = {
     "CombinedNonMaxSuppression": "Use tf.image.non_max_suppression in the served function.",
+    "Cholesky": "Keep decompositions out of the graph.",
     "CropAndResize": "Write the crop as two matrix products of hat weights (RoIAlign).",
     "Erf": "Use the tanh form, as in keras.ops.gelu(x, approximate=True).",
     "ExtractImagePatches": "Cut the patches with slices of fixed offsets, or with a convolution.",
@@ -28,6 +29,8 @@ INSTEAD = {
     "ResizeBicubic": "Resize bilinearly.",
     "Roll": "Join two slices.",
     "ScaleAndTranslate": "Resize bilinearly, without antialiasing.",
+    "StatelessRandomNormalV2": "Draw outside of the model, and give it the numbers.",
+    "StatelessRandomUniformV2": "Draw outside of the model, and give it the numbers.",
     "TensorListReserve": "Convert at batch 1; collect in keras.ops.while_loop by one-hot writes to a buffer.",
     "XlaDynamicUpdateSlice": "Write to the buffer with a one-hot mask.",
 }
