@@ -12,7 +12,7 @@ from .cnn_mnist_r import RECIPE as ROTATED
 RECIPE = replace(
     ROTATED,
     name="cnn_mnist_rts",
-    operators={},
+    operators={"tflite": 18, "onnx": 18},
     dataset="mnist_rts",
     image_size=(42, 42),
     arguments={"filters": (32, 64), "kernel_sizes": (5, 5), "units": (51,), "dropout": 0.3},

@@ -12,6 +12,7 @@ from .stn_affine_mnist_rts import RECIPE as RTS
 RECIPE = replace(
     RTS,
     name="stn_digit_addition",
+    operators={},
     epochs=32,
     dataset="mnist_addition",
     arguments={**RTS.arguments, "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
