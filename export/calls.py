@@ -137,8 +137,8 @@ def _named(model, answer, inputs):
     flat = keras.tree.flatten_with_path(answer)
     if isinstance(answer, dict):
         names = ["_".join(map(str, path)) for path, _ in flat]
-    elif len(getattr(model, "output_names", None) or ()) == len(flat):
-        names = list(model.output_names)
+    elif len(getattr(model, "outputs", None) or ()) == len(flat):
+        names = [tensor._keras_history.operation.name for tensor in model.outputs]
     else:
         names = _lettered("output", len(flat))
     if any(map(_is_numbered, names)):
@@ -230,8 +230,9 @@ def names_of_layers(model):
 
     Example:
         >>> import keras
-        >>> names_of_layers(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="mix")], name="whole"))
-        ['mix', 'whole']
+        >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2, name="mix")], name="whole")
+        >>> names_of_layers(model)
+        ['mix', 'whole', 'x']
     """
     from .serving import _layers
 

@@ -26,6 +26,16 @@ def test_the_snippets_of_the_readme_run_one_after_the_other(tmp_path, monkeypatc
     assert (tmp_path / "mask.png").is_file()
 
 
+@pytest.mark.parametrize("guide", ["own", "language", "spatial_transformer"])
+def test_the_snippets_of_a_guide_run(guide, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{guide}.md").read_text(), flags=re.DOTALL)
+    assert snippets
+    names = {}
+    for snippet in snippets:
+        exec(compile(snippet, f"{guide}.md", "exec"), names)
+
+
 def test_the_table_of_the_readme_is_made_from_the_results():
     text = README.read_text()
     assert card.readme(text, results.read()) == text

@@ -13,7 +13,7 @@ RECIPE = replace(
     RTS,
     name="stn_digit_addition",
     operators={},
-    epochs=32,
+    epochs=24,
     dataset="mnist_addition",
     arguments={**RTS.arguments, "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
 )
