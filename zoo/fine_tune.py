@@ -13,7 +13,7 @@ import psutil
 from ..images import fit, overlay, restore, write_image
 from ..models import load_weights
 from .build import build
-from .data import DataError, dataset_of
+from .data import DataError, dataset_of, remember
 from .data.builder import open_split
 from .data.own.check import check
 from .data.own.sheet import chart
@@ -42,7 +42,7 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
         ``Recipe``, whose ``dataset`` is the folder and whose ``start`` is the entry.
 
     Raises:
-        DataError: if the data are no data, or have a defect that stops a training; the message tells the first ones.
+        DataError: if the data are no data, or have a defect that stops a training.
         ValueError: if the entry does another task than the data are for.
 
     Example:
@@ -52,14 +52,16 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
     report = check(folder)
     if not report.can_train:
         raise DataError(f"{folder}: expected data that can be trained on; segattn check {folder} tells what is wrong")
+    home = str(Path(folder).resolve())
     dataset, known = report.dataset, dataset_of(base)
+    remember(home, dataset)
     if dataset.task != known.task or known.task != "segmentation":
         raise ValueError(f"data: expected those of an entry that segments. {base.name} is one of {known.task}, "
                          f"and {folder} is for {dataset.task}")  # fmt: skip
     recipe = replace(
         base,
         name=re.sub(r"\W+", "_", f"{base.model}_{dataset.title}".lower()),
-        dataset=str(Path(folder).resolve()),
+        dataset=home,
         start=base.name,
         image_size=dataset.image_size,
         crop=dataset.image_size,

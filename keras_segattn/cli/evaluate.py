@@ -14,23 +14,27 @@ import click
 @click.option("--results", "table", help="Table to write to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 def command(target, data_dir, split, run, threads, table, as_json):
-    """Evaluate TARGET, the name of an entry or an exported file, and write its scores to results.csv."""
+    """Evaluate TARGET, the name of an entry or an exported file, and write its scores to results.csv.
+
+    Those of a model that learned a folder of one's own are told, and not written.
+    """
     from ..zoo import results
-    from ..zoo.data import DATASETS, TASKS, DataError, data_folder
+    from ..zoo.data import TASKS, data_folder, dataset_named
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate
     from .target import open_target
 
-    folder = data_folder(data_dir)
     model = open_target(target, threads, run)
-    if model.dataset not in DATASETS:
-        raise DataError(f"{target}: expected a file of an entry of the zoo. Its data set is {model.dataset!r}")
-    dataset = DATASETS[model.dataset]
+    dataset = dataset_named(str(model.dataset))
+    folder = model.dataset if dataset.is_own else data_folder(data_dir)
     examples = open_split(dataset, split, folder)
     with click.progressbar(
         iter(examples), length=len(examples), label=split, file=_stderr()
     ) as bar:
         values = evaluate(model.answers, bar, dataset, image_size=model.image_size)
+    if dataset.is_own:
+        _tell(values, as_json)
+        return
     rows = results.rows(
         values,
         entry=model.entry,
@@ -45,9 +49,16 @@ def command(target, data_dir, split, run, threads, table, as_json):
     if as_json:
         click.echo(json.dumps({**rows[0], "value": values[TASKS[dataset.task].metric], "values": values}, indent=2))
         return
+    _tell(values)
+    click.echo(f"{len(examples)} {'images' if model.image_size else 'sentences'} of {split}, written to {path}")
+
+
+def _tell(values, as_json=False):
+    if as_json:
+        click.echo(json.dumps({"values": values}, indent=2))
+        return
     for name, value in values.items():
         click.echo(f"{name:<18} {value:6.2f}")
-    click.echo(f"{len(examples)} {'images' if model.image_size else 'sentences'} of {split}, written to {path}")
 
 
 def _stderr():

@@ -68,6 +68,14 @@ def test_the_model_of_a_run_is_asked_and_exported_by_its_path(run, streets, sega
     assert (tmp_path / "exports" / "report.html").is_file()
 
 
+def test_the_scores_of_a_run_are_told_again(run, segattn, tmp_path):
+    folder, _ = run
+    code, out, _ = segattn("evaluate", folder / "model.keras", "--results", tmp_path / "results.csv", "--json")
+    assert code == 0
+    assert json.loads(out)["values"] == pytest.approx(json.loads((folder / "scores.json").read_text()), abs=0.01)
+    assert not (tmp_path / "results.csv").exists()
+
+
 def test_a_run_goes_on_where_it_stopped(run, streets, segattn, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "again")
     facts = json.loads((folder / "recipe.json").read_text())

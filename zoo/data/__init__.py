@@ -5,7 +5,6 @@
     {'train': 367, 'val': 101, 'test': 233}
 """
 
-import functools
 import os
 from pathlib import Path
 
@@ -19,14 +18,35 @@ from .multi30k import MULTI30KS
 
 DATASETS = {dataset.name: dataset for dataset in (CAMVID, *MNISTS, *MULTI30KS, FLICKR8K)}
 
-__all__ = ["DATASETS", "TASKS", "DataError", "Dataset", "cache_folder", "data_folder", "dataset_of"]
+__all__ = [
+    "DATASETS",
+    "TASKS",
+    "DataError",
+    "Dataset",
+    "cache_folder",
+    "data_folder",
+    "dataset_named",
+    "dataset_of",
+    "remember",
+]
 
 
 def dataset_of(recipe):
-    """The data set of a recipe.
+    """The data set of a recipe, see ``dataset_named``.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> dataset_of(zoo.info("fcn8s_mobilenet_camvid")).title
+        'CamVid (SegNet version, 11 classes)'
+    """
+    return dataset_named(recipe.dataset)
+
+
+def dataset_named(name):
+    """A data set of the zoo, or a folder of one's own.
 
     Args:
-        recipe: ``Recipe``; its ``dataset`` is a key of ``DATASETS``, or the path of a folder of one's own.
+        name: key of ``DATASETS``, or path of a folder.
 
     Returns:
         ``Dataset``.
@@ -35,20 +55,34 @@ def dataset_of(recipe):
         DataError: if it is neither.
 
     Example:
-        >>> from keras_segattn import zoo
-        >>> dataset_of(zoo.info("fcn8s_mobilenet_camvid")).title
-        'CamVid (SegNet version, 11 classes)'
+        >>> dataset_named("camvid").splits["test"]
+        233
     """
-    if recipe.dataset in DATASETS:
-        return DATASETS[recipe.dataset]
-    return _own(recipe.dataset)
+    if name not in DATASETS and not Path(name).is_dir():
+        raise DataError(f"data set: expected one of {', '.join(DATASETS)}, or a folder. Received: {name!r}")
+    if name in DATASETS:
+        return DATASETS[name]
+    if name not in _OWN:
+        from .own import own_dataset
+
+        _OWN[name] = own_dataset(name)
+    return _OWN[name]
 
 
-@functools.cache
-def _own(folder):
-    from .own import own_dataset
+def remember(folder, dataset):
+    """Let ``dataset_named`` give what was found in a folder, which need not be read again.
 
-    return own_dataset(folder)
+    Args:
+        folder: str, its path.
+        dataset: ``Dataset``.
+
+    Example:
+        >>> remember("holiday", DATASETS["camvid"])
+    """
+    _OWN[folder] = dataset
+
+
+_OWN = {}  # by folder
 
 
 def data_folder(data_dir=None):
