@@ -17,6 +17,7 @@ from .serving import check_float32
 
 MIN_SAMPLES = 8
 ANY_PRECISIONS = ("float32", "float16", "dynamic")
+DYNAMIC = 0.1  # largest difference of an output of that precision, of its range
 
 
 def export_model(model, output, *, samples, samples_source="samples", name=None, format, precision="float32"):
@@ -113,7 +114,8 @@ def compare_calls(model, path, interface, arrays, precision):
         worst, mean = max(worst, difference.max(initial=0)), max(mean, difference.mean() if difference.size else 0)
     parity = Parity(inputs=count, worst=float(worst), mean=float(mean), agreement=float(min(equal, default=1.0)))
     largest, least = LIMITS[precision]
-    if largest is not None and not parity.worst <= largest:
+    largest = DYNAMIC if largest is None else largest
+    if not parity.worst <= largest:
         raise ParityError(
             f"{name}: outputs differ by {parity.worst:.2e} of their range, at most {largest:.0e} expected"
         )

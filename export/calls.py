@@ -5,6 +5,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
+FUNCTIONS = ("function", "Lambda", "__lambda__")  # how Keras keeps code that is nobody's class
 CALL = "call"  # the signature; TensorFlow's converter drops the others beside one called "serve"
 
 
@@ -85,6 +86,8 @@ def interface_of(model, samples):
     if structure != "dict" and len(known) == len(arrays) and not any(_is_numbered(one.name) for one in known):
         names = [tensor.name for tensor in known]
     wanted = dict(zip(names, [one.dtype for one in known], strict=True)) if len(known) == len(names) else {}
+    if structure == "dict":
+        wanted = {one.name: one.dtype for one in known}
     if structure == "dict" and isinstance(getattr(model, "input", None), dict):
         wanted = {name: tensor.dtype for name, tensor in model.input.items()}
     arrays = [_typed(array, wanted.get(name)) for name, array in zip(names, arrays, strict=True)]
@@ -217,12 +220,24 @@ def is_of_known_layers(model):
         >>> is_of_known_layers(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
         True
     """
-    from .serving import _layers
+    import keras
 
-    return all(
-        type(layer).__module__.split(".")[0] in ("keras", "keras_segattn") and type(layer).__name__ != "Lambda"
-        for layer in _layers(model)
-    )
+    try:
+        facts = keras.saving.serialize_keras_object(model)
+    except Exception:  # of a class that does not say how it is made
+        return False
+    return _is_known(facts)
+
+
+def _is_known(facts):
+    if isinstance(facts, (list, tuple)):
+        return all(map(_is_known, facts))
+    if not isinstance(facts, dict):
+        return True
+    home = str(facts.get("module", "keras")).split(".")[0]
+    if home not in ("keras", "keras_segattn", "builtins") or facts.get("class_name") in FUNCTIONS:
+        return False
+    return all(map(_is_known, facts.values()))
 
 
 def names_of_layers(model):

@@ -100,7 +100,7 @@ class TensorFlow:
         try:
             import tensorflow as tf
         except ImportError as error:
-            raise ImportError(f"{path.name} needs TensorFlow: install keras_segattn") from error
+            raise ImportError(f"{path.name} needs TensorFlow: install keras_segattn[cpu]") from error
         self.metadata = read_archive(path)
         if self.metadata is None:
             raise ValueError("It has none of its metadata: it is of another tool")

@@ -24,6 +24,8 @@ from .train import begin
 
 BYTES_A_PIXEL = 3000  # of a view in a step, about
 MOST_VIEWS = 8  # in a step
+TRIED = 10  # steps that are timed
+OVERHEAD = 1.0  # seconds of an epoch, for its batches to begin and its checkpoint to be written
 LOOKS = 20  # at the validation split, over a whole training
 SHOWN = 6  # examples in predictions.png
 
@@ -91,20 +93,19 @@ def _epochs_in(seconds, recipe):
     """How many epochs there is time for, by a few steps of each kind that are tried."""
     lesson = ImageLesson(recipe, Path(recipe.dataset))
     whole, model = begin(lesson)
-    batches = iter(lesson.batches(0))
+    batches = itertools.chain.from_iterable(map(lesson.batches, itertools.count()))
     model.train_on_batch(*next(batches))
-    began, steps = time.perf_counter(), 0
-    for batch in itertools.islice(batches, 10):
+    began = time.perf_counter()
+    for batch in itertools.islice(batches, TRIED):
         model.train_on_batch(*batch)
-        steps += 1
-    step = (time.perf_counter() - began) / max(1, steps)
+    step = (time.perf_counter() - began) / TRIED
     labels, image = labels_of(whole), fit(lesson.validation[0]["image"], *recipe.image_size)
     labels(image)
     began = time.perf_counter()
     for _ in range(4):
         labels(image)
     look = (time.perf_counter() - began) / 4 * len(lesson.validation)
-    return max(1, int((seconds - LOOKS * look) / (step * lesson.steps)))
+    return max(1, int((seconds - LOOKS * look) / (step * lesson.steps + OVERHEAD)))
 
 
 def read_recipe(run):

@@ -8,25 +8,31 @@ import click
 @click.command("evaluate")
 @click.argument("target")
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
+@click.option("--data", help="Folder of your own data; default: the one that a .keras file has learned.")
 @click.option("--split", default="test", show_default=True)
 @click.option("--run", help="Folder of a training of the entry, whose weights are evaluated instead of the zoo's.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads, for a file.")
 @click.option("--results", "table", help="Table to write to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
-def command(target, data_dir, split, run, threads, table, as_json):
+def command(target, data_dir, data, split, run, threads, table, as_json):
     """Evaluate TARGET, the name of an entry or an exported file, and write its scores to results.csv.
 
     Those of a model that learned a folder of one's own are told, and not written.
     """
     from ..zoo import results
-    from ..zoo.data import TASKS, data_folder, dataset_named
+    from ..zoo.data import TASKS, DataError, data_folder, dataset_named
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate
+    from .keras_file import data_of_run
     from .target import open_target
 
     model = open_target(target, threads, run)
-    dataset = dataset_named(str(model.dataset))
-    folder = model.dataset if dataset.is_own else data_folder(data_dir)
+    own = data or (data_of_run(target) if target.endswith(".keras") else None)
+    dataset = dataset_named(str(own or model.dataset))
+    folder = own or data_folder(data_dir)
+    if dataset.classes != model.classes:
+        expected, received = ", ".join(model.classes), ", ".join(dataset.classes)
+        raise DataError(f"{folder}: expected the classes of {target}, {expected}. Received: {received}")
     examples = open_split(dataset, split, folder)
     with click.progressbar(
         iter(examples), length=len(examples), label=split, file=_stderr()

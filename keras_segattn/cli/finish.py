@@ -46,7 +46,7 @@ def finish(recipe, run):
         ignore_label=dataset.ignore_label,
         image_size=tuple(recipe.image_size),
         provenance={
-            "dataset": str(recipe.dataset),
+            "dataset": dataset.title,
             "terms": dataset.terms,
             "start": recipe.start,
             "keras_segattn": __version__,

@@ -1,6 +1,7 @@
 """A .keras file, of a training on data of one's own or of anybody's: opened, described and exported."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def open_keras(path):
         (keras.Model, ``export.Metadata``).
 
     Raises:
-        click.UsageError: if it cannot be loaded, or is no model of images: one image in, a score of each class out.
+        click.UsageError: if it cannot be loaded, or is no model of images: one image, 0..255, in, an unnormalised score
+            of each class out.
 
     Example:
         >>> model, metadata = open_keras("runs/holiday/model.keras")         # doctest: +SKIP
@@ -48,6 +50,12 @@ def open_keras(path):
         shapes = f"{[tuple(x.shape) for x in inputs]} -> {[tuple(x.shape) for x in outputs]}"
         raise click.UsageError(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {shapes}")
     (_, height, width, channels), classes = inputs[0].shape, outputs[0].shape[-1]
+    last = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
+    if classes < 2 or last in ("softmax", "sigmoid"):
+        raise click.UsageError(
+            f"{path}: expected unnormalised scores of two classes or more. Received: {classes}, of a layer with "
+            f"activation {last}; take it from the last layer, or use keras_segattn.export.export_model"
+        )
     if None in (height, width):
         raise click.UsageError(f"{path}: expected a model whose H and W are known. Received: {tuple(inputs[0].shape)}")
     task = "segmentation" if len(outputs[0].shape) == 4 else "recognition"
@@ -89,7 +97,7 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
     model, metadata = open_keras(path)
     weights = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     facts = {"weights_sha256": weights, "keras_segattn": __version__}
-    proof, calibration, source = _photographs(metadata, images)
+    proof, calibration, source = _photographs(metadata, images or data_of_run(path))
     if precision == "mixed":
         raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
     report = export(
@@ -107,30 +115,57 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
     return report, metadata, weights
 
 
+def data_of_run(path):
+    """The folder that a .keras file of ``segattn train --data`` learned, by the recipe beside it; None if it is gone.
+
+    Example:
+        >>> data_of_run("model.keras")
+    """
+    try:
+        folder = json.loads(Path(path).with_name("recipe.json").read_text())["dataset"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return folder if Path(folder).is_dir() else None
+
+
 def _photographs(metadata, folder):
     """(proof, calibration, where they come from in words)."""
     import numpy as np
 
     from ..export import free_photographs
     from ..images import fit, read_image, to_channels
+
+    if folder and not Path(folder).is_dir():
+        raise click.UsageError(f"--images: expected a folder of photographs. Received: {folder}")
+    proof, calibration = _files(Path(folder)) if folder else ([], [])
+    few = [fit(read_image(path), *metadata.image_size) for path in _some(calibration, CALIBRATION_IMAGES)]
+    found = [fit(read_image(path), *metadata.image_size) for path in _some(proof, PROOF_INPUTS)]
+    source = f"the photographs of {Path(folder).resolve().name}" if found else ""
+    if len(found) < PROOF_INPUTS:
+        free = "crops of the free photographs of scikit-learn"
+        source = f"{source} and {free}" if found else free
+        found += list(free_photographs(PROOF_INPUTS - len(found), *metadata.image_size))
+    proof, calibration = (
+        np.stack([to_channels(image, metadata.channels) for image in images]) for images in (found, few or found)
+    )
+    return proof, calibration, source
+
+
+def _files(folder):
+    """Photographs to prove a file on, and to calibrate it with: of data those of test and train, else all."""
+    from ..zoo.data import DataError, dataset_named
     from ..zoo.data.own.layouts import IMAGES
 
-    size = metadata.image_size
-    home = Path(folder or metadata.provenance.get("dataset", "nowhere"))
-    if folder and not home.is_dir():
-        raise click.UsageError(f"--images: expected a folder of photographs. Received: {folder}")
-    files = sorted(path for path in home.rglob("*") if path.suffix.lower() in IMAGES) if home.is_dir() else []
-    files = [path for path in files if not any("mask" in part.lower() for part in path.parts[len(home.parts):])]
-    if folder and len(files) < PROOF_INPUTS:
-        found = f"Found {len(files)} in {folder}"
-        raise click.UsageError(f"--images: expected at least {PROOF_INPUTS} photographs. {found}")
-    if len(files) < PROOF_INPUTS:
-        found = free_photographs(PROOF_INPUTS + CALIBRATION_IMAGES, *size)
-        source = "crops of the free photographs of scikit-learn"
-    else:
-        chosen = np.linspace(0, len(files) - 1, min(len(files), PROOF_INPUTS + CALIBRATION_IMAGES)).astype(int)
-        order = np.random.default_rng(0).permutation(chosen)
-        found = np.stack([fit(read_image(files[index]), *size) for index in order])
-        source = f"the photographs of {home.name}"
-    found = np.stack([to_channels(image, metadata.channels) for image in found])
-    return found[:PROOF_INPUTS], found[-CALIBRATION_IMAGES:], source
+    try:
+        dataset = dataset_named(str(folder))
+        return [[row[1] for row in dataset.files(None, split)] for split in ("test", "train")]
+    except DataError:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.name[0] != ".")
+        return files, files
+
+
+def _some(files, count):
+    """Some of them, evenly spread."""
+    import numpy as np
+
+    return [files[int(index)] for index in np.linspace(0, len(files) - 1, min(count, len(files))).round()]

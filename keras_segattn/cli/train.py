@@ -29,6 +29,8 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, start):
 
     recipe = zoo.info(name)
     if data is not None:
+        if start or data_dir:
+            raise click.UsageError("--data: expected neither --start nor --data-dir beside it")
         _learn(recipe, data, output or f"runs/{Path(data).resolve().name}", minutes, epochs, seed or 0, resume)
         return
     if minutes is not None:
@@ -50,8 +52,13 @@ def _learn(base, data, output, minutes, epochs, seed, resume):
 
     if minutes is not None and epochs is not None:
         raise click.UsageError("--minutes: expected it or --epochs. Received: both")
+    if resume and (minutes or epochs or seed):
+        raise click.UsageError("--resume: expected neither --minutes nor --epochs nor --seed, which the run has")
     if resume:
         recipe = read_recipe(output)
+        if (recipe.start, Path(recipe.dataset)) != (base.name, Path(data).resolve()):
+            told = f"{output} is one of {recipe.start} on {recipe.dataset}"
+            raise click.UsageError(f"--resume: expected a training of {base.name} on {data}. {told}")
     else:
         recipe = own_recipe(base, data, minutes=minutes or MINUTES, epochs=epochs, seed=seed)
     click.echo(f"{recipe.epochs} epochs of views {recipe.crop[1]} x {recipe.crop[0]}, {recipe.batch_size} in a step")

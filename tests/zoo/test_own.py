@@ -185,6 +185,108 @@ def test_a_split_is_decided_by_the_name_alone(clean):
     assert all(whole[name] == split for name, split in part.items())
 
 
+def test_the_same_name_in_two_splits_is_two_examples(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
+    for place, shift in (("train", 0), ("test", 100)):
+        for folder in (place, f"{place}annot"):
+            (tmp_path / "data" / folder).mkdir(parents=True)
+        for index in range(12):
+            image, labels = scene(index + shift)
+            Image.fromarray(image).save(tmp_path / "data" / place / f"{index:04}.png")
+            Image.fromarray(labels).save(tmp_path / "data" / f"{place}annot" / f"{index:04}.png")
+    dataset = own.own_dataset(tmp_path / "data")
+    assert sum(dataset.splits.values()) == 24
+    for split, shift in (("train", 0), ("test", 100)):
+        for example in open_split(dataset, split, tmp_path):
+            index = int(example["key"].split("/")[-1]) + shift
+            np.testing.assert_array_equal(example["image"], scene(index)[0])
+            np.testing.assert_array_equal(example["label"], scene(index)[1])
+
+
+def test_classes_whose_photographs_have_the_same_names_are_kept_apart(tmp_path):
+    for place, name in enumerate(("daisy", "rose", "tulip")):
+        (tmp_path / name).mkdir()
+        for index in range(12):
+            Image.fromarray(scene(12 * place + index)[0]).save(tmp_path / name / f"{index}.jpg")
+    report = check(tmp_path)
+    assert report.defects == []
+    assert report.dataset.classes == ("daisy", "rose", "tulip")
+    assert sum(report.dataset.splits.values()) == 36
+    assert repair(report, tmp_path / "copy") == 36
+    again = check(tmp_path / "copy")
+    assert (again.defects, again.dataset.splits) == ([], report.dataset.splits)
+
+
+@pytest.mark.parametrize(("before", "behind"), [("mask_", ""), ("", "_gt"), ("m ", " 1")])
+def test_masks_may_have_something_around_their_names(before, behind, tmp_path):
+    write_scenes(tmp_path)
+    for file in (tmp_path / "masks").iterdir():
+        file.rename(file.with_name(f"{before if behind == '' else ''}{file.stem}{behind}.png"))
+    assert len(own.look_into(tmp_path).examples[""]) == 40
+
+
+def test_lists_name_files_with_blanks_with_folders_or_with_endings(tmp_path):
+    write_scenes(tmp_path)
+    for folder in ("images", "masks"):
+        for file in (tmp_path / folder).iterdir():
+            file.rename(file.with_name(file.name.replace("_", " ")))
+    names = [name.replace("_", " ") for name in NAMES]
+    (tmp_path / "train.txt").write_text("\n".join(names[:20]))
+    (tmp_path / "val.txt").write_text("\n".join(f"images/{name}.jpg" for name in names[20:30]))
+    (tmp_path / "test.txt").write_text("\n".join(f"{name}.jpg" for name in names[30:]))
+    report = check(tmp_path)
+    assert report.defects == []
+    assert report.dataset.splits == {"train": 20, "val": 10, "test": 10}
+    repair(report, tmp_path / "copy")
+    assert check(tmp_path / "copy").dataset.splits == report.dataset.splits
+
+
+def test_captions_are_repaired(tmp_path):
+    write_scenes(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "masks")
+    rows = [json.dumps({"image": f"images/{name}.jpg", "caption": f"road {name}"}) for name in NAMES]
+    (tmp_path / "data" / "captions.jsonl").write_text("\n".join(rows))
+    exif = Image.Exif()
+    exif[274] = 6
+    with Image.open(tmp_path / "data" / "images" / f"{NAMES[0]}.jpg") as picture:
+        picture.save(tmp_path / "data" / "images" / f"{NAMES[0]}.jpg", exif=exif)
+    report = check(tmp_path / "data")
+    assert repair(report, tmp_path / "copy") == 40
+    again = check(tmp_path / "copy")
+    assert (again.defects, again.dataset.splits) == ([], report.dataset.splits)
+
+
+def test_labels_are_prepared_anew_when_classes_are_named(clean, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
+    folder = shutil.copytree(clean("colours"), tmp_path / "copy")
+    for order in (CLASSES, CLASSES[::-1]):
+        colours = dict(zip(CLASSES, COLOURS, strict=True))
+        lines = (f"{name} {' '.join(map(str, colours[name]))}" for name in order)
+        (folder / "label_colors.txt").write_text("\n".join(lines))
+        example = open_split(own.own_dataset(folder), "val", folder)[0]
+        labels = scene(NAMES.index(example["key"]))[1]
+        np.testing.assert_array_equal(example["label"], labels if order == CLASSES else 2 - labels)
+
+
+def test_a_photograph_on_its_head_is_a_warning_and_its_mask_is_left(clean, tmp_path):
+    folder = shutil.copytree(clean("masks"), tmp_path / "copy")
+    exif = Image.Exif()
+    exif[274] = 3
+    with Image.open(folder / "images" / f"{NAMES[4]}.jpg") as picture:
+        picture.save(folder / "images" / f"{NAMES[4]}.jpg", exif=exif)
+    report = check(folder)
+    assert [(defect.kind, defect.file) for defect in report.defects] == [("perhaps-turned", f"images/{NAMES[4]}.jpg")]
+    assert report.can_train
+    repair(report, tmp_path / "repaired")
+    np.testing.assert_array_equal(read_mask(tmp_path / "repaired" / "masks" / f"{NAMES[4]}.png"), scene(4)[1])
+
+
+def test_an_unpacked_archive_keeps_its_classes(clean, tmp_path):
+    shutil.copytree(clean("masks"), tmp_path / "zip" / "streets")
+    report = check(tmp_path / "zip")
+    assert (report.dataset.classes, report.defects) == (CLASSES, [])
+
+
 # What masks mean
 
 
@@ -192,7 +294,10 @@ def test_a_split_is_decided_by_the_name_alone(clean):
     ([{0: 5, 255: 5}], "foreground", ("background", "object")),
     ([{0: 5, 1: 5}, {0: 5}], "foreground", ("background", "object")),
     ([{0: 5, 1: 5, 255: 1}], "index", ("class 0", "class 1")),
-    ([{0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}], "instances", ("background", "object")),
+    ([{0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}, {0: 5, 1: 1, 2: 1, 3: 1}], "instances", ("background", "object")),
+    ([{0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}], "index", ("class 0", "class 1", "class 2")),
+    ([{0: 5, 128: 1, 255: 1}], "grey", ("grey 0", "grey 128", "grey 255")),
+    ([{0: 500, 1: 5, 3: 1, 251: 1, 254: 3, 255: 90}], "foreground", ("background", "object")),
     ([{0: 5, 1: 1, 2: 1}, {0: 5, 2: 1}], "index", ("class 0", "class 1", "class 2")),
     ([{0: 5, 76: 1, 150: 1}], "grey", ("grey 0", "grey 76", "grey 150")),
     ([{(0, 0, 0): 5, (255, 0, 0): 1}], "colour", ("colour 0 0 0", "colour 255 0 0")),

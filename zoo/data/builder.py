@@ -52,6 +52,7 @@ def open_split(dataset, split, folder):
         return dataset.open(dataset, folder, split)
     files = dataset.files(Path(folder).resolve(), split)
     digest = hashlib.sha256()  # another folder, or other files in it, are another preparation
+    digest.update(dataset.meaning.encode())
     for parts in files:
         digest.update("\t".join(map(_mark, parts)).encode() + b"\n")
     stamp = digest.hexdigest()[:12]

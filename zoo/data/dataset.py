@@ -66,6 +66,7 @@ class Dataset:
             label map; None if that is an 8-bit image of them.
         terms: licence and terms of use of the data.
         source: where it comes from, and whom to cite.
+        meaning: of the files, where they do not tell themselves: what was prepared under another one is not used.
         is_own: whether it is a folder of one's own, see ``zoo.data.own``.
 
     Example:
@@ -89,4 +90,5 @@ class Dataset:
     read_label: Callable | None = None
     terms: str
     source: str
+    meaning: str = ""
     is_own: bool = False

@@ -53,7 +53,7 @@ def own_dataset(folder, layout=None, track=iter):
         ('background', 'object')
     """
     found = look_into(folder, layout)
-    return data_of(folder, found, survey(folder, found, track))
+    return data_of(found.folder, found, survey(found.folder, found, track))
 
 
 def data_of(folder, found, seen):
@@ -93,6 +93,7 @@ def data_of(folder, found, seen):
         splits={split: len(keys) for split, keys in splits.items()},
         files=lambda _, split: [parts[key] for key in splits[split]],
         read_label=None if kind is None else lambda part, size: _label(part, size, kind),
+        meaning=f"{kind} {_size([one.size for one in seen if one.size])}",
         terms="those of whoever took or wrote them",
         source=f"the folder {folder.resolve().name}",
         is_own=True,
@@ -147,7 +148,7 @@ def _named(folder):
         for name in ("classes.txt", "label_colors.txt", "labelmap.txt"):
             if (home / name).is_file():
                 try:
-                    return read_classes((home / name).read_text(encoding="utf-8"))
+                    return read_classes((home / name).read_text(encoding="utf-8-sig"))
                 except UnicodeDecodeError as error:
                     raise DataError(f"{home / name}: expected UTF-8. {error}") from error
     return None

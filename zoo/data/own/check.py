@@ -14,9 +14,9 @@ from PIL import Image
 from ....images import UPRIGHT, read_image, write_mask
 from ..dataset import DataError, Dataset
 from . import data_of, mask_kind, split_of
-from .layouts import Defect, Found, look_into
+from .layouts import Defect, Found, home_of, look_into
 from .masks import VOID, MaskKind
-from .survey import ORIENTATION, name_beneath, survey
+from .survey import name_beneath, orientation_of, survey
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Kind:
 
 
 ORDER = ("train", "val", "test")
-TEXTS = (".txt", ".tsv", ".csv", ".jsonl")
+LEARNED = ("segmentation",)  # tasks that an entry of the zoo learns from a folder
+TEXTS = ("classes.txt", "label*.txt", "captions.*", "*.tsv", "train*.txt", "val*.txt", "test*.txt")
 KINDS = {
     "unreadable": Kind(True, "leave the file out, or fetch it anew"),
     "no-mask": Kind(False, "it is left out: make a mask of the same name, or take it away"),
@@ -51,8 +52,11 @@ KINDS = {
     "not-there": Kind(True, "add the file, or take its name from the list"),
     "no-column": Kind(True, "write the row as the others are"),
     "no-caption": Kind(False, "it is left out: write a caption, or take the row away"),
-    "no-utf8": Kind(True, "save the text as UTF-8"),
-    "no-text": Kind(True, "write a sentence in both columns", mended=False),
+    "no-utf8": Kind(True, "save the text as UTF-8", mended=False),
+    "perhaps-turned": Kind(False, "see whether its mask stands upright, and store both so", mended=False),
+    "same-name": Kind(True, "rename one of the two, and its mask"),
+    "in-no-list": Kind(False, "it is left out: write its name into a list, or take it away"),
+    "no-polygon": Kind(False, "draw its outline as a polygon"),
     "unseen-class": Kind(False, "put photographs of it into the split, for nobody can tell how well it is learned"),
     "empty-mask": Kind(False, "it teaches nothing: draw its classes"),
     "classes": Kind(True, "name the classes in classes.txt as the data have them", mended=False),
@@ -88,7 +92,8 @@ class Report:
     @property
     def can_train(self):
         """Whether a training can be right: there are data, and no defect that stops one."""
-        return self.dataset is not None and not any(KINDS[defect.kind].stops for defect in self.defects)
+        defects = any(KINDS[defect.kind].stops for defect in self.defects)
+        return self.dataset is not None and self.dataset.task in LEARNED and not defects
 
 
 def check(folder, layout=None, track=iter):
@@ -109,7 +114,7 @@ def check(folder, layout=None, track=iter):
         >>> check("holiday").can_train                                       # doctest: +SKIP
         True
     """
-    folder = Path(folder)
+    folder = home_of(folder)
     report = Report(folder, None, None)
     texts = [Defect("no-utf8", name_beneath(folder, path), "it is no UTF-8") for path in _texts(folder)]
     if texts:
@@ -138,9 +143,7 @@ def check(folder, layout=None, track=iter):
 
 def _texts(folder):
     """The files of text in a folder that are no UTF-8."""
-    if not folder.is_dir():
-        return
-    for path in sorted(path for ending in TEXTS for path in folder.glob(f"*{ending}")):
+    for path in sorted({path for pattern in TEXTS for path in folder.glob(pattern)}):
         try:
             path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -178,8 +181,8 @@ def _strange_labels(folder, report, seen):
 
 
 def _is_label(kind, value, count):
-    label = kind.label_of(value)
-    return label < count or label == VOID and value in (VOID, (0, 0, 0), (VOID,) * 3)
+    label, void = kind.label_of(value), [VOID, (0, 0, 0), (VOID,) * 3]
+    return label < count or label == VOID and value in [*void, *([0] if kind.kind == "colour" else [])]
 
 
 def _labels(report, one):
@@ -242,18 +245,19 @@ def repair(report, output):
     with tempfile.TemporaryDirectory(dir=output.absolute().parent, prefix=".repaired-") as folder:
         made, count = Path(folder) / "data", 0
         made.mkdir()
-        turned = {one.key: one for one in report.seen if one.turned}
-        for split in ORDER:
-            rows = [
-                row for row in report.dataset.files(None, split)
-                if not (isinstance(row[1], Path) and name_beneath(report.folder, row[1]) in doubles)
-            ]  # fmt: skip
-            if split == "train":
-                rows += [(one.key, *one.parts) for one in turned.values()]
-            write(made, split, rows, report)
-            count += len(rows)
+        used = {one.key: one for one in report.seen if _can_be_used(one, report.folder, doubles)}
+        for split, keys in split_of(report.found, list(used)).items():
+            write(made, split, [(key, *used[key].parts) for key in keys], report)
+            count += len(keys)
         os.replace(made, output)
     return count
+
+
+def _can_be_used(one, folder, doubles):
+    """Whether nothing is wrong with an example, or what ``repair`` mends."""
+    if isinstance(one.parts[0], Path) and name_beneath(folder, one.parts[0]) in doubles:
+        return False
+    return all(defect.kind == "turned" or not KINDS[defect.kind].stops for defect in one.defects)
 
 
 def _write_pairs_of_images(made, split, rows, report):
@@ -262,12 +266,10 @@ def _write_pairs_of_images(made, split, rows, report):
         name = key.replace("/", "_")
         names.append(name)
         _write_upright(photograph, made / "images" / name)
-        with Image.open(photograph) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
         size = read_image(photograph).shape[:2]
         labels = report.dataset.read_label(mask, size)
-        if labels.shape != size or any(one.key == key and one.turned for one in report.seen):
-            labels = np.array(Image.fromarray(labels).transpose(UPRIGHT[orientation]))
+        if labels.shape != size:
+            labels = np.array(Image.fromarray(labels).transpose(UPRIGHT[orientation_of(photograph)]))
         labels = np.where(labels < len(report.dataset.classes), labels, VOID).astype("uint8")
         (made / "masks").mkdir(exist_ok=True)
         write_mask(made / "masks" / f"{name}.png", labels, report.dataset.palette)
@@ -278,17 +280,17 @@ def _write_pairs_of_images(made, split, rows, report):
 
 def _write_class_folders(made, split, rows, report):
     for key, photograph, label in rows:
-        _write_upright(photograph, made / split / report.dataset.classes[label] / Path(key).name)
+        _write_upright(photograph, made / split / report.dataset.classes[label] / key.replace("/", "_"))
 
 
 def _write_captions(made, split, rows, report):
+    names = []
     with (made / "captions.jsonl").open("a", encoding="utf-8") as file:
         for key, photograph, captions in rows:
-            name = f"{Path(key).with_suffix('').as_posix().replace('/', '_')}{photograph.suffix}"
-            _write_upright(photograph, made / "images" / Path(name).stem)
-            json.dump({"image": name, "captions": list(captions)}, file, ensure_ascii=False)
+            names.append(_write_upright(photograph, made / "images" / key.replace("/", "_")))
+            json.dump({"image": names[-1], "captions": list(captions)}, file, ensure_ascii=False)
             file.write("\n")
-    _write_lines(made / f"{split}.txt", [Path(key).name for key, *_ in rows])
+    _write_lines(made / f"{split}.txt", names)
 
 
 def _write_sentences(made, split, rows, report):
@@ -296,14 +298,15 @@ def _write_sentences(made, split, rows, report):
 
 
 def _write_upright(photograph, stem):
-    """A copy of a photograph; one that its EXIF turns is turned, and written anew."""
+    """A copy of a photograph; one that its EXIF turns is turned, and written anew. Returns the name of the file."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(photograph) as picture:
-        turned = picture.getexif().get(ORIENTATION, 1) in UPRIGHT
+    turned = orientation_of(photograph) in UPRIGHT
+    file = stem.with_name(f"{stem.name}{'.jpg' if turned else photograph.suffix}")
     if turned:
-        Image.fromarray(read_image(photograph)).save(f"{stem}.jpg", quality=95, subsampling=0)
+        Image.fromarray(read_image(photograph)).save(file, quality=95, subsampling=0)
     else:
-        shutil.copyfile(photograph, f"{stem}{photograph.suffix}")
+        shutil.copyfile(photograph, file)
+    return file.name
 
 
 def _write_lines(path, lines):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..dataset import DataError
+from .masks import VOID
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".avif", ".ppm")
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
@@ -48,6 +49,7 @@ class Found:
         examples: dict: split -> list of (key, *parts), see ``Dataset.files``; "" for those of no split yet.
         classes: names of the classes, where the folder tells them.
         defects: list of ``Defect``, of files that belong to no example.
+        folder: in which it lies.
 
     Example:
         >>> Found("masks", "segmentation", {"": []}).is_split
@@ -59,6 +61,7 @@ class Found:
     examples: dict
     classes: tuple = ()
     defects: list = field(default_factory=list)
+    folder: Path | None = None
 
     @property
     def is_split(self):
@@ -83,18 +86,14 @@ def look_into(folder, layout=None):
         Traceback (most recent call last):
         keras_segattn.zoo.data.dataset.DataError: nowhere: expected a folder of data. There is none
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: expected a folder of data. There is none")
+    folder = home_of(folder)
     if layout is not None and layout not in LAYOUTS:
         raise DataError(f"layout: expected one of {', '.join(LAYOUTS)}. Received: {layout!r}")
     for name in [layout] if layout else LAYOUTS:
         found = LAYOUTS[name](folder)
         if found is not None and any(found.examples.values()):
+            found.folder = folder
             return found
-    below = [child for child in sorted(folder.iterdir()) if child.is_dir()]
-    if len(below) == 1 and any(below[0].iterdir()) and not layout:  # an archive was unpacked into a folder of its own
-        return look_into(below[0])
     raise DataError(
         f"{folder}: expected images/ and masks/ with files of the same names, a folder of images for each class, "
         "COCO's .json, captions.jsonl or captions.csv beside the images, or a .tsv of two columns. "
@@ -102,10 +101,38 @@ def look_into(folder, layout=None):
     )
 
 
+def home_of(folder):
+    """The folder of data: itself, or the one inside that an archive was unpacked into.
+
+    Args:
+        folder: path.
+
+    Returns:
+        pathlib.Path.
+
+    Raises:
+        DataError: if there is no such folder.
+
+    Example:
+        >>> Path("zip/streets/images").mkdir(parents=True), Path("zip/streets/masks").mkdir()
+        (None, None)
+        >>> home_of("zip").name
+        'streets'
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: expected a folder of data. There is none")
+    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__"))]
+    if len(inside) == 1 and inside[0].is_dir() and any(inside[0].iterdir()):
+        return home_of(inside[0])
+    return folder
+
+
 def _masks(folder):
     """``images/`` and ``masks/``, by whatever names, each perhaps with a folder or a list for each split."""
     folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    pictured = {path: tree for path in folders if (tree := _tree(path))}
+    same = []
+    pictured = {path: tree for path in folders if (tree := _tree(path, same))}
     best = None
     for masks in pictured:
         if not _reads(masks.name, MASKS) or _reads(masks.name, PHOTOGRAPHS, whole=True):
@@ -120,7 +147,8 @@ def _masks(folder):
         return None
     pairs, alone, orphans = best
     examples, missing = _by_split(folder, pairs, given=[*alone, *orphans])
-    return Found("masks", "segmentation", examples, defects=[*_unpaired(folder, alone, orphans), *missing])
+    defects = [*_unpaired(folder, alone, orphans), *missing, *_same(folder, same)]
+    return Found("masks", "segmentation", examples, defects=defects)
 
 
 def _unpaired(folder, alone, orphans):
@@ -130,40 +158,61 @@ def _unpaired(folder, alone, orphans):
         yield Defect("no-image", _beneath(folder, path), "it is a mask of no image")
 
 
+def _same(folder, files):
+    for path in files:
+        yield Defect("same-name", _beneath(folder, path), "another file has its name, but for the ending")
+
+
 def _reads(name, words, whole=False):
     name = name.lower()
     return name in words if whole else any(word in name for word in words)
 
 
-def _tree(folder):
-    """Images beneath a folder: dict, path beneath it without the suffix -> file."""
+def _tree(folder, same=None):
+    """Images beneath a folder: dict, path beneath it without the suffix -> file; those of one name go to ``same``."""
     found = {}
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             path = Path(parent, name)
             if path.suffix.lower() in IMAGES and not name.startswith("."):
-                found[path.relative_to(folder).with_suffix("").as_posix()] = path
+                key = path.relative_to(folder).with_suffix("").as_posix()
+                if key in found and same is not None:
+                    same.append(path)
+                found.setdefault(key, path)
     return found
 
 
 def _paired(images, masks):
     """[(key, image, mask)]; images without a mask, and masks without an image, by their keys.
 
-    The names of the masks may have an ending of their own, the same for all.
+    The names of the masks may have something before or behind them, the same for all.
     """
-    endings = Counter()
-    for name in masks:
-        cut = next((cut for cut in range(len(name), 0, -1) if name[:cut] in images), None)
-        if cut is not None:
-            endings[name[cut:]] += 1
-    if not endings:
+    around = Counter(affixes for name in masks if (affixes := _affixes(name, images)) is not None)
+    if not around:
         return [], {}, {}
-    ((ending, _),) = endings.most_common(1)
-    pairs = [(key, path, masks[key + ending]) for key, path in images.items() if key + ending in masks]
-    alone = {key: path for key, path in images.items() if key + ending not in masks}
-    orphans = {name.removesuffix(ending): path for name, path in masks.items()}
-    return pairs, alone, {key: path for key, path in orphans.items() if key not in images}
+    (((before, behind), _),) = around.most_common(1)
+    place, bare = os.path.split, {}
+    for name, path in masks.items():
+        home, base = place(name)
+        if base.startswith(before) and base.endswith(behind):
+            base = base[len(before) : len(base) - len(behind)]
+        bare[os.path.join(home, base)] = path
+    pairs = [(key, path, bare[key]) for key, path in images.items() if key in bare]
+    alone = {key: path for key, path in images.items() if key not in bare}
+    return pairs, alone, {key: path for key, path in bare.items() if key not in images}
+
+
+def _affixes(name, images):
+    """What stands before and behind the name of an image in that of its mask, or None."""
+    home, base = os.path.split(name)
+    for cut in range(len(base), 0, -1):
+        if os.path.join(home, base[:cut]) in images:
+            return "", base[cut:]
+    for cut in range(1, len(base)):
+        if os.path.join(home, base[cut:]) in images:
+            return base[:cut], ""
+    return None
 
 
 def _by_split(folder, examples, given=()):
@@ -202,45 +251,70 @@ def _lists(folder):
 
 
 def _by_list(folder, lists, examples, given):
-    known, found, defects, taken = defaultdict(list), {}, [], {}
-    for example in examples:
-        known[Path(example[0]).name].append(example)
-    excused = {Path(key).name for key in given}
+    known, found, defects, taken = {_bare(example[0]): example for example in examples}, {}, [], {}
+    names = defaultdict(list)
+    for key in [*known, *map(_bare, given)]:
+        names[Path(key).name].append(key)
     for split, path in lists.items():
         found[split] = []
         for line in _lines(path):
-            name = Path(line.split()[0]).name
-            key = name if name in known else Path(name).stem
-            if key in taken:
+            key = _named_by(line, names)
+            if key is None:
+                what = f"it names {line.strip()}, which is not there"
+                defects.append(Defect("not-there", _beneath(folder, path), what))
+            elif key in taken:
                 what = f"it names {key}, which {taken[key]} names, too"
                 defects.append(Defect("two-splits", _beneath(folder, path), what))
-                continue
-            if key not in known:
-                if key not in excused:
-                    defects.append(Defect("not-there", _beneath(folder, path), f"it names {name}, which is not there"))
-                continue
-            taken[key] = path.name
-            found[split] += known[key]
+            elif key in known:
+                taken[key] = path.name
+                found[split].append(known[key])
+    for key, (_, *parts) in known.items():
+        if key not in taken and isinstance(parts[0], Path):
+            defects.append(Defect("in-no-list", _beneath(folder, parts[0]), "no list names it"))
     return found, defects
+
+
+def _bare(key):
+    """A key without the ending of an image."""
+    path = Path(key)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in IMAGES else key
+
+
+def _named_by(line, names):
+    """The key that a line of a list names: with its folders or without, with the ending or without, or None.
+
+    Args:
+        line: str, a path, perhaps with other columns behind it.
+        names: dict, last part of a key -> keys.
+    """
+    for text in (line.strip(), line.split()[0]):
+        path = _bare(text)
+        keys = names.get(Path(path).name, ())
+        whole = [key for key in keys if f"/{path}".endswith(f"/{key}") or f"/{key}".endswith(f"/{path}")]
+        for fitting in (whole, keys):
+            if len(fitting) == 1:
+                return fitting[0]
+    return None
 
 
 def _lines(path):
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: expected UTF-8. {error}") from error
 
 
 def _camvid(folder):
     """The layout of the SegNet tutorial: ``train/`` and ``trainannot/``, with lists or without."""
-    examples, defects = {}, []
+    examples, defects, same = {}, [], []
     for split, names in SPLITS.items():
         for name in names:
             images, masks = folder / name, folder / f"{name}annot"
             if images.is_dir() and masks.is_dir():
-                pairs, alone, orphans = _paired(_tree(images), _tree(masks))
-                examples[split] = pairs
+                pairs, alone, orphans = _paired(_tree(images, same), _tree(masks, same))
+                examples[split] = [(f"{split}/{key}", *parts) for key, *parts in pairs]
                 defects += _unpaired(folder, alone, orphans)
+    defects += _same(folder, same)
     return Found("camvid", "segmentation", examples, defects=defects) if examples else None
 
 
@@ -253,24 +327,31 @@ def _coco(folder):
             facts = json.loads(path.read_bytes())
             names = {one["id"]: one["name"] for one in sorted(facts["categories"], key=lambda one: one["id"])}
             rows, shapes = facts["images"], facts["annotations"]
+            drawn = _drawn(shapes, {number: index for index, number in enumerate(names, 1)})
+            rows = [(str(row["file_name"]), row["id"]) for row in rows]
         except (ValueError, KeyError, TypeError):
             continue  # it is no file of this kind
+        if any("keypoints" in one for one in facts["categories"]) and classes is not None:
+            continue  # of a part of the same photographs
         if classes not in (None, tuple(names.values())):
             received = ", ".join(names.values())
             raise DataError(f"{path}: expected the categories of the other .json. Received: {received}")
         classes = tuple(names.values())
-        label = {number: index for index, number in enumerate(names, 1)}
-        drawn = defaultdict(list)
-        for one in shapes:
-            drawn[one["image_id"]].append((label[one["category_id"]], _polygons(one)))
-        images = images or {path.name: path for path in _tree(folder).values()}
+        images = images or _tree(folder)
+        by_name = defaultdict(list)
+        for key in images:
+            by_name[Path(key).name].append(key)
         split = next((split for split, of in SPLITS.items() if any(name in path.stem.lower() for name in of)), "")
-        for row in rows:
-            name = Path(row["file_name"]).name
-            if name not in images:
+        for name, number in rows:
+            shapes_of = tuple(drawn[number])
+            key = _named_by(f"{split}/{name}", by_name) or _named_by(name, by_name)
+            if key is None:
                 defects.append(Defect("not-there", _beneath(folder, path), f"it names {name}, which is not there"))
                 continue
-            examples.setdefault(split, []).append((Path(name).stem, images[name], tuple(drawn[row["id"]])))
+            if any(label == VOID for label, _ in shapes_of):
+                what = "a shape of it is no polygon: its box is left void"
+                defects.append(Defect("no-polygon", _beneath(folder, images[key]), what))
+            examples.setdefault(split, []).append((key, images[key], shapes_of))
     if not examples:
         return None
     if len(examples) > 1 and "" in examples:
@@ -278,32 +359,41 @@ def _coco(folder):
     return Found("coco", "segmentation", examples, classes=("background", *classes), defects=defects)
 
 
-def _polygons(shape):
-    """Its polygons, each (x, y, x, y, ...); None of a mask in run lengths, which is not drawn."""
-    parts = shape["segmentation"]
-    return tuple(tuple(part) for part in parts) if isinstance(parts, list) else None
+def _drawn(shapes, labels):
+    """Polygons of each image, dict: id -> list of (label, polygons); the box of a shape without any is void."""
+    drawn = defaultdict(list)
+    for shape in shapes:
+        parts = shape.get("segmentation")
+        if isinstance(parts, list) and parts:
+            polygons = tuple(tuple(map(float, part)) for part in parts)
+            drawn[shape["image_id"]].append((labels[shape["category_id"]], polygons))
+        else:
+            x, y, width, height = shape["bbox"]
+            box = (x, y, x + width, y, x + width, y + height, x, y + height)
+            drawn[shape["image_id"]].append((VOID, (box,)))
+    return drawn
 
 
 def _class_folders(folder):
     """A folder of images for each class, beneath a folder for each split or not."""
     splits = {split: folder / name for split, names in SPLITS.items() for name in names if (folder / name).is_dir()}
     homes = splits or {"": folder}
-    found, classes = {}, set()
+    found, classes, same = {}, set(), []
     for split, home in homes.items():
         found[split] = []
         for below in sorted(path for path in home.iterdir() if path.is_dir()):
-            images = _tree(below)
-            found[split] += [(f"{below.name}/{key}", path, below.name) for key, path in images.items()]
+            images = _tree(below, same)
+            before = f"{split}/" if split else ""
+            found[split] += [(f"{before}{below.name}/{key}", path, below.name) for key, path in images.items()]
             classes |= {below.name} if images else set()
-    names = [key.split("/", 1)[1] for part in found.values() for key, *_ in part]
-    if len(classes) < 2 or len(set(names)) < len(names) / 2:  # the same photographs, seen in several ways
-        return None
+    if len(classes) < 2 or any(_reads(name, PHOTOGRAPHS, whole=True) for name in classes):
+        return None  # photographs, and what belongs to them
     named = tuple(sorted(classes))
     examples = {split: [(key, path, named.index(name)) for key, path, name in part] for split, part in found.items()}
     if not splits:
         examples, defects = _by_split(folder, examples[""])
-        return Found("class-folders", "recognition", examples, classes=named, defects=defects)
-    return Found("class-folders", "recognition", examples, classes=named)
+        return Found("class-folders", "recognition", examples, classes=named, defects=[*defects, *_same(folder, same)])
+    return Found("class-folders", "recognition", examples, classes=named, defects=[*_same(folder, same)])
 
 
 def _captions(folder):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ....images import READ_FORMATS
 from ..dataset import DataError
 
 VOID = 255
 MOST_CLASSES = 64  # more values, or colours, are no classes
+APART = 16  # greys that far from each other were chosen to be seen, and are no indices
 KINDS = ("index", "foreground", "instances", "grey", "colour")
 # Colours of classes that have none of their own: far from each other, light and dark.
 COLOURS = (
@@ -28,7 +30,8 @@ class MaskKind:
 
             - "index": each value is a class, 255 is void;
             - "foreground": what is below ``keys[0]`` is background, all else the object;
-            - "instances": 0 is background, every other value one object of the same class;
+            - "instances": 0 is background, every other value one object of the same class: so are masks with the values
+              0 to n, where n is another in many of them;
             - "grey": each grey is a class, in the order of ``keys``;
             - "colour": each colour is a class, in the order of ``keys``.
         classes: names, in the order of their labels.
@@ -94,9 +97,9 @@ def read_mask(path):
         [[1, 1, 1], [1, 1, 1]]
     """
     try:
-        with Image.open(path) as picture:
-            if picture.mode in ("RGBA", "LA"):
-                picture = picture.convert(picture.mode[:-1])
+        with Image.open(path, formats=READ_FORMATS) as picture:
+            if picture.mode in ("RGBA", "LA", "CMYK", "YCbCr"):
+                picture = picture.convert("L" if picture.mode == "LA" else "RGB")
             mask = np.array(picture)
     except Exception as error:  # Pillow raises nearly anything on a damaged file
         raise DataError(f"{path}: expected a mask. Pillow cannot read it: {error}") from error
@@ -142,7 +145,7 @@ def kind_of(counts, named=None):
     Example:
         >>> kind_of([{0: 9, 255: 3}, {0: 12}]).classes
         ('background', 'object')
-        >>> kind_of([{0: 9, 1: 3}, {0: 7, 1: 2, 2: 3}]).kind
+        >>> kind_of([{0: 9, 1: 3}, {0: 7, 1: 2, 2: 3}, {0: 7, 1: 2, 2: 3, 3: 1}]).kind
         'instances'
         >>> kind_of([{0: 9, 2: 3}, {0: 9, 1: 2, 255: 1}]).classes
         ('class 0', 'class 1', 'class 2')
@@ -163,21 +166,21 @@ def kind_of(counts, named=None):
         )
     if in_colour:
         return _numbered("colour", sorted(found))
-    classes = found - {VOID}
     if found <= {0, 1}:
         return MaskKind(**foreground, keys=(1,))
-    if max(classes) > 2 * MOST_CLASSES:
+    if min(np.diff(sorted(found)), default=0) >= APART:
         return _numbered("grey", sorted(found))
-    if VOID not in found and len({*map(len, counts)}) > 1 and all({*one} == {*range(len(one))} for one in counts):
+    classes = found - {VOID}
+    if VOID not in found and len({*map(len, counts)}) > 2 and all({*one} == {*range(len(one))} for one in counts):
         return MaskKind(**{**foreground, "kind": "instances"})
     names = tuple(f"class {index}" for index in range(max(classes) + 1))
     return MaskKind(kind="index", classes=names, palette=palette(len(names)))
 
 
 def _is_nearly_two(counts):
-    """Whether there are but black and white; or too many greys for classes, and nearly all are nearly one of these."""
+    """Whether there are but black and white, or greys that are nearly all nearly one of these, as JPEG makes them."""
     found = set().union(*counts)
-    if len(found) <= MOST_CLASSES:
+    if not any(239 < value < VOID for value in found):
         return VOID in found and found <= {0, VOID}
     total = sum(sum(one.values()) for one in counts)
     outer = sum(pixels for one in counts for value, pixels in one.items() if value < 16 or value > 239)

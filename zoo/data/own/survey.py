@@ -1,16 +1,17 @@
 """Everything that is in the files of a folder of one's own, read once."""
 
 import hashlib
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
-from ....images import UPRIGHT, ImageError, read_image
+from ....images import READ_FORMATS, UPRIGHT, ImageError, read_image
 from ..dataset import DataError
 from .layouts import Defect
-from .masks import counts_of, read_mask
+from .masks import VOID, counts_of, read_mask
 
 ORIENTATION = 274  # the EXIF tag
 
@@ -21,7 +22,6 @@ class Seen:
 
     Args:
         key: of the example.
-        split: that it belongs to, "" if none yet.
         parts: its files and what else it is of, see ``Dataset.files``.
         size: (H, W) of the photograph, upright; None without one, or if it cannot be read.
         digest: of its pixels, the same for the same photograph under another name.
@@ -30,12 +30,11 @@ class Seen:
         defects: list of ``Defect``.
 
     Example:
-        >>> Seen("1", "train", ("a dog", "ein Hund")).size is None
+        >>> Seen("1", ("a dog", "ein Hund")).size is None
         True
     """
 
     key: str
-    split: str
     parts: tuple
     size: tuple | None = None
     digest: str = ""
@@ -60,11 +59,11 @@ def survey(folder, found, track=iter):
         >>> survey(".", Found("pairs", "translation", {"train": [("1", "ein Hund", "a dog")]}))[0].key
         '1'
     """
-    rows = [(split, example) for split, examples in found.examples.items() for example in examples]
+    rows = [example for examples in found.examples.values() for example in examples]
     see = _SEE[found.task]
     seen = []
-    for split, (key, *parts) in track(rows):
-        one = Seen(key, split, tuple(parts))
+    for key, *parts in track(rows):
+        one = Seen(key, tuple(parts))
         see(one, Path(folder))
         seen.append(one)
     return seen
@@ -75,15 +74,30 @@ def _photograph(one, folder):
     path = one.parts[0]
     try:
         image = read_image(path)
-        with Image.open(path) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
     except ImageError as error:
         reason = str(error).partition(": ")[2]
         one.defects.append(Defect("unreadable", name_beneath(folder, path), f"it cannot be read: {reason}"))
         return None
     one.size = image.shape[:2]
     one.digest = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-    return orientation
+    return orientation_of(path)
+
+
+def orientation_of(path):
+    """The EXIF orientation of a photograph, 1..8; 1 if it has none, or a broken one.
+
+    Example:
+        >>> Image.new("RGB", (2, 2)).save("photo.jpg")
+        >>> orientation_of("photo.jpg")
+        1
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=READ_FORMATS) as picture:
+            warnings.simplefilter("ignore")
+            found = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow raises nearly anything on a broken EXIF
+        return 1
+    return found if found in UPRIGHT else 1
 
 
 def _pair(one, folder):
@@ -101,7 +115,10 @@ def _pair(one, folder):
     if one.size is None:
         return
     stored = one.size[::-1] if orientation in (5, 6, 7, 8) else one.size
-    one.turned = orientation in UPRIGHT and values.shape[:2] == stored
+    one.turned = values.shape[:2] == stored != one.size
+    if orientation in UPRIGHT and stored == one.size == values.shape[:2]:
+        what = f"EXIF orientation {orientation} turns it; whether its mask is turned, too, its size does not tell"
+        one.defects.append(Defect("perhaps-turned", name_beneath(folder, one.parts[0]), what))
     if one.turned:
         what = f"EXIF orientation {orientation} turns it, and its mask is not turned"
         one.defects.append(Defect("turned", name_beneath(folder, one.parts[0]), what))
@@ -111,7 +128,7 @@ def _pair(one, folder):
 
 
 def _polygons(one, folder):
-    one.counts = Counter(label for label, _ in one.parts[1])
+    one.counts = dict(Counter(label for label, _ in one.parts[1] if label != VOID))
     if one.size is None:
         return
     height, width = one.size
@@ -122,11 +139,6 @@ def _polygons(one, folder):
                 what = f"a polygon of class {label} leaves it, or has fewer than three corners"
                 one.defects.append(Defect("other-size", name_beneath(folder, one.parts[0]), what))
                 return
-
-
-def _words(one, folder):
-    """Captions: text comes with the folder's list."""
-    _photograph(one, folder)
 
 
 def name_beneath(folder, path):
@@ -142,6 +154,6 @@ def name_beneath(folder, path):
 _SEE = {
     "segmentation": _pair,
     "recognition": _photograph,
-    "captioning": _words,
+    "captioning": _photograph,
     "translation": lambda one, folder: None,
 }
