@@ -52,14 +52,14 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
         140
     """
     report = check(folder)
+    dataset, known = report.dataset, dataset_of(base)
+    if dataset is not None and not dataset.task == known.task == "segmentation":
+        raise ValueError(f"data: expected those of an entry that segments. {base.name} is one of {known.task}, "
+                         f"and {folder} is for {dataset.task}")  # fmt: skip
     if not report.can_train:
         raise DataError(f"{folder}: expected data that can be trained on; segattn check {folder} tells what is wrong")
     home = str(Path(folder).resolve())
-    dataset, known = report.dataset, dataset_of(base)
     remember(home, dataset)
-    if dataset.task != known.task or known.task != "segmentation":
-        raise ValueError(f"data: expected those of an entry that segments. {base.name} is one of {known.task}, "
-                         f"and {folder} is for {dataset.task}")  # fmt: skip
     recipe = replace(
         base,
         name=re.sub(r"\W+", "_", f"{base.model}_{dataset.title}".lower()),
