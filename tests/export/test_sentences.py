@@ -264,5 +264,5 @@ def test_every_precision_has_a_limit_or_a_reason():
         possible = [one for one in precisions if f"{format} {one}" not in IMPOSSIBLE_IN_LANGUAGE]
         assert set(possible) <= set(LIMITS)
         for precision in possible:
-            check_kind(format, precision, task="translation")
+            check_kind(format, precision, "", task="translation")
     assert LENGTH < LONGEST  # so that no test takes one for the other
