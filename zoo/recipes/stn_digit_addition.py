@@ -1,6 +1,6 @@
 """ST-CNN with two affine transformers in parallel: the sum of two distorted digits (Jaderberg et al. 2015, appendix).
 
-About 20 minutes on two cores.
+About 50 minutes on two cores.
 
 segattn train stn_digit_addition
 """
@@ -13,7 +13,7 @@ RECIPE = replace(
     RTS,
     name="stn_digit_addition",
     operators={},
-    epochs=24,
+    epochs=80,
     dataset="mnist_addition",
     arguments={**RTS.arguments, "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
 )
