@@ -32,6 +32,8 @@ def command(target, inputs, output, tiled, threads, as_json):
     model = _opened(target, inputs, threads)
     if tiled and model.task != "segmentation":
         raise click.UsageError(f"--tiled: expected a model that segments. {target} is one of {model.task}")
+    if model.task not in _TASKS:
+        raise click.UsageError(f"{target}: expected a file that segments, recognises or writes. It is of another kind")
     answers, tell = _TASKS[model.task]
     found = answers(model, inputs, output, tiled)
     if as_json:
