@@ -5,6 +5,8 @@ from string import ascii_lowercase
 
 import numpy as np
 
+from .process import first_line
+
 FUNCTIONS = ("function", "Lambda", "__lambda__")  # how Keras keeps code that is nobody's class
 CALL = "call"  # the signature; TensorFlow's converter drops the others beside one called "serve"
 
@@ -99,7 +101,8 @@ def interface_of(model, samples):
         answer = model(keras.tree.map_structure(keras.ops.convert_to_tensor, given), training=False)
     except Exception as error:  # of whatever the model is made of
         shapes = {name: array.shape for name, array in zip(names, arrays, strict=True)}
-        raise ValueError(f"samples: expected what the model takes. Received: {shapes}. {_line(error)}") from error
+        said = first_line(error)[:200]
+        raise ValueError(f"samples: expected what the model takes. Received: {shapes}. {said}") from error
     outputs = _named(model, answer, names)
     shapes, dtypes = [array.shape[1:] for array in arrays], [str(array.dtype) for array in arrays]
     return Interface(structure, tuple(names), tuple(shapes), tuple(dtypes), outputs), arrays
@@ -254,7 +257,3 @@ def names_of_layers(model):
     return sorted({layer.name for layer in _layers(model)} | {
         layer.name for layer in getattr(model, "_flatten_layers", list)()
     })  # fmt: skip
-
-
-def _line(error):
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

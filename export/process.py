@@ -49,3 +49,13 @@ def _reason(done):
         return f"killed by {signal.Signals(-done.returncode).name}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit status {done.returncode}"
+
+
+def first_line(error):
+    """What an error says in its first line, or its class if it says nothing.
+
+    Example:
+        >>> first_line(ValueError("no\\nway")), first_line(KeyError())
+        ('no', 'KeyError')
+    """
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

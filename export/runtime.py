@@ -8,6 +8,7 @@ import numpy as np
 
 from ..sentence import sentence_of
 from ..vocabulary import Vocabulary, pad
+from .process import first_line
 from .sessions import RUNTIMES
 from .tails import softmax
 from .tiling import OVERLAP, tiled_labels
@@ -61,7 +62,7 @@ class Runner:
         except ImportError:
             raise
         except Exception as error:  # the runtimes' own have no class in common
-            raise RunnerError(f"{path}: expected an exported file of keras_segattn. {_line(error)}") from error
+            raise RunnerError(f"{path}: expected an exported file of keras_segattn. {first_line(error)}") from error
         self.metadata = self._session.metadata
         self.signatures = self._session.signatures
         if warm_up:
@@ -353,7 +354,3 @@ def _short(text):
     """A value as a message shows it."""
     shown = repr(text)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def _line(error):
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

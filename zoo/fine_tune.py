@@ -15,7 +15,7 @@ from ..models import load_weights
 from .build import build
 from .data import DataError, dataset_of, remember
 from .data.builder import open_split
-from .data.own.check import check
+from .data.own.check import LEARNED, check
 from .data.own.sheet import chart
 from .evaluate import labels_of
 from .lessons import ImageLesson
@@ -53,7 +53,7 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
     """
     report = check(folder)
     dataset, known = report.dataset, dataset_of(base)
-    if dataset is not None and not dataset.task == known.task == "segmentation":
+    if dataset is not None and (dataset.task != known.task or dataset.task not in LEARNED):
         raise ValueError(f"data: expected those of an entry that segments. {base.name} is one of {known.task}, "
                          f"and {folder} is for {dataset.task}")  # fmt: skip
     if not report.can_train:

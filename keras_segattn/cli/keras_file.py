@@ -33,6 +33,7 @@ def open_keras(path):
     from .. import layers, losses, metrics, models  # noqa: F401, so that Keras knows them by their names
     from ..export import Metadata
     from ..export.metadata import read_archive
+    from ..export.process import first_line
     from ..zoo.data.own.masks import palette
 
     path = Path(path)
@@ -41,7 +42,7 @@ def open_keras(path):
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises nearly anything on a file that is none
-        raise click.UsageError(f"{path}: expected a model of Keras. {_line(error)}") from error
+        raise click.UsageError(f"{path}: expected a model of Keras. {first_line(error)}") from error
     metadata = read_archive(path)
     if metadata is not None:
         return model, metadata
@@ -68,10 +69,6 @@ def open_keras(path):
         channels=channels,
         provenance={"file": path.name},
     )
-
-
-def _line(error):
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def export_keras(path, output, *, format, precision="float32", tail=None, images=None):

@@ -105,38 +105,31 @@ def _file(path, threads):
     from ..export.runtime import Runner
 
     runner = Runner(path, threads=threads)
-    facts = runner.metadata
-    return Target(
-        entry=facts.name,
-        task=facts.task,
-        format=Path(path).suffix[1:] or "saved_model",
-        precision=facts.precision,
-        tail=facts.tail,
-        dataset=facts.provenance.get("dataset"),
-        classes=facts.classes,
-        palette=facts.palette,
-        image_size=facts.image_size,
-        channels=facts.channels,
-        **({"write": runner.write} if facts.writing else _labels_of_file(runner)),
-    )
+    answers = {"write": runner.write} if runner.metadata.writing else _labels_of_file(runner)
+    return _described(runner.metadata, Path(path).suffix[1:] or "saved_model", runner.metadata.tail, answers)
 
 
 def _keras_file(path):
     from .keras_file import open_keras
 
     model, facts = open_keras(path)
+    return _described(facts, "keras", "", _labels_of(model))
+
+
+def _described(facts, format, tail, answers):
+    """A target of what its metadata say and its functions answer."""
     return Target(
         entry=facts.name,
         task=facts.task,
-        format="keras",
-        precision="float32",
-        tail="",
+        format=format,
+        precision=facts.precision,
+        tail=tail,
         dataset=facts.provenance.get("dataset"),
         classes=facts.classes,
         palette=facts.palette,
         image_size=facts.image_size,
         channels=facts.channels,
-        **_labels_of(model),
+        **answers,
     )
 
 
