@@ -1,10 +1,9 @@
 """An entry that learns the classes of a folder of one's own: the recipe needs no thought, the run shows how it goes."""
 
 import itertools
-import json
 import re
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,7 @@ from .data.own.check import LEARNED, check
 from .data.own.sheet import chart
 from .evaluate import labels_of
 from .lessons import ImageLesson
-from .recipe import Recipe
-from .train import begin
+from .train import arithmetic, begin
 
 BYTES_A_PIXEL = 3000  # of a view in a step, about
 MOST_VIEWS = 8  # in a step
@@ -92,7 +90,8 @@ def _batch_size(dataset):
 def _epochs_in(seconds, recipe):
     """How many epochs there is time for, by a few steps of each kind that are tried."""
     lesson = ImageLesson(recipe, Path(recipe.dataset))
-    whole, model = begin(lesson)
+    with arithmetic(recipe):
+        whole, model = begin(lesson)
     batches = itertools.chain.from_iterable(map(lesson.batches, itertools.count()))
     model.train_on_batch(*next(batches))
     began = time.perf_counter()
@@ -106,34 +105,6 @@ def _epochs_in(seconds, recipe):
         labels(image)
     look = (time.perf_counter() - began) / 4 * len(lesson.validation)
     return max(1, int((seconds - LOOKS * look) / (step * lesson.steps + OVERHEAD)))
-
-
-def read_recipe(run):
-    """The recipe of a run.
-
-    Args:
-        run: folder with ``recipe.json``.
-
-    Returns:
-        ``Recipe``.
-
-    Raises:
-        ValueError: if there is none.
-
-    Example:
-        >>> read_recipe("runs/holiday").start                                # doctest: +SKIP
-        'fcn8s_mobilenet_camvid'
-    """
-    try:
-        facts = json.loads((Path(run) / "recipe.json").read_text())
-        known = {field.name for field in fields(Recipe)}
-        return Recipe(**{name: _tuples(value) for name, value in facts.items() if name in known})
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"run: expected the folder of a training, with recipe.json. {error}") from error
-
-
-def _tuples(value):
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 class Watch:

@@ -1,13 +1,14 @@
 """Putting trained weights into the zoo: ``python -m keras_segattn.zoo.publish NAME WEIGHTS``."""
 
-import os
 import sys
+import tempfile
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 
+from ..files import replacing
 from ..models import load_weights
 from . import load
 from .weights import CHECKOUT, record
@@ -34,12 +35,10 @@ def publish(name, weights, folder=CHECKOUT):
     load_weights(model, weights)
     absorb_normalization(model)
     path = Path(folder) / f"{name}.weights.h5"
-    partial = path.with_name(f".partial-{path.name}")
-    model.save_weights(partial)
-    with h5py.File(partial, "r") as whole, h5py.File(path.with_name(f".half-{path.name}"), "w") as half:
-        whole.visititems(lambda key, item: _copy(key, item, half))
-    os.replace(path.with_name(f".half-{path.name}"), path)
-    partial.unlink()
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as partial:
+        model.save_weights(Path(folder) / path.name)
+        with h5py.File(Path(folder) / path.name) as whole, h5py.File(partial, "w") as half:
+            whole.visititems(lambda key, item: _copy(key, item, half))
     record(path)
     return path
 

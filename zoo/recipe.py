@@ -1,6 +1,12 @@
 """The recipe: everything that makes one entry of the zoo, as plain data."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from ..files import replacing
+
+POLICIES = ("float32", "mixed_bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,8 @@ class Recipe:
         length_power: of sentences, see ``decoding.beam_search``.
         max_tokens: of sentences, the most that are read, and written.
         seed: of everything random.
+        policy: dtype policy of the training, "float32" or "mixed_bfloat16"; None for the second on a GPU, the first
+            on a CPU.
         validate_every: epochs between two looks at the validation split.
         patience: such looks without a better score after which a training ends; None for never.
         float_layers: names of the layers that an int8 file leaves in float32.
@@ -72,6 +80,7 @@ class Recipe:
     length_power: float = 1.0
     max_tokens: int = 48
     seed: int = 0
+    policy: str | None = None
     validate_every: int = 2
     patience: int | None = None
     float_layers: tuple = ()
@@ -83,7 +92,61 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")
+        if self.policy not in (None, *POLICIES):
+            raise ValueError(f"policy: expected {' or '.join(POLICIES)}, or None. Received: {self.policy!r}")
         for name in ("image_size", "crop"):
             value = getattr(self, name)
             if value is not None and (len(value) != 2 or min(value) < 1):
                 raise ValueError(f"{name}: expected (height, width), each >= 1. Received: {value!r}")
+
+
+def write_recipe(recipe, run):
+    """Keep the recipe of a run beside what it leaves.
+
+    Args:
+        recipe: ``Recipe``.
+        run: folder, which then has ``recipe.json``.
+
+    Raises:
+        OSError: if it cannot be written.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> write_recipe(zoo.info("cnn_mnist_r"), ".")
+        >>> read_recipe(".") == zoo.info("cnn_mnist_r")
+        True
+    """
+    with replacing(Path(run) / "recipe.json") as partial:
+        partial.write_text(json.dumps(asdict(recipe), indent=2))
+
+
+def read_recipe(run):
+    """The recipe of a run.
+
+    Args:
+        run: folder with ``recipe.json``.
+
+    Returns:
+        ``Recipe``.
+
+    Raises:
+        ValueError: if there is none.
+
+    Example:
+        >>> read_recipe("nowhere")
+        Traceback (most recent call last):
+        ValueError: run: expected the folder of a training, with recipe.json. [Errno 2] No such file or directory: \
+'nowhere/recipe.json'
+    """
+    try:
+        facts = json.loads((Path(run) / "recipe.json").read_text())
+        known = {field.name for field in fields(Recipe)}
+        return Recipe(**{name: _tuples(value) for name, value in facts.items() if name in known})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"run: expected the folder of a training, with recipe.json. {error}") from error
+
+
+def _tuples(value):
+    if isinstance(value, dict):
+        return {name: _tuples(part) for name, part in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

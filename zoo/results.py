@@ -1,9 +1,10 @@
 """results.csv: every number that the project quotes, written by what measured it and by nobody else."""
 
 import csv
-import os
 import subprocess
 from pathlib import Path
+
+from ..files import replacing
 
 TABLE = Path(__file__).with_name("results.csv")
 FIELDS = ("entry", "format", "precision", "tail", "metric", "value", "split", "images", "seed", "commit")
@@ -83,12 +84,10 @@ def append(new, path=None):
         1
     """
     path = Path(path or TABLE)
-    partial = path.with_name(f".{path.name}")
-    with partial.open("w", newline="") as file:
+    with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({tuple(row[name] for name in _KEY): row for row in [*read(path), *new]}.values())
-    os.replace(partial, path)
     return path
 
 

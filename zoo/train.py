@@ -1,18 +1,17 @@
 """The training loop, the only one: epochs that can be stopped anywhere and taken up again."""
 
+import contextlib
 import csv
-import json
 import math
-import os
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import keras
 
+from ..files import replacing
 from .data import DATASETS, TASKS, data_folder, dataset_of
 from .lessons import LESSONS
-from .recipe import Recipe
+from .recipe import Recipe, write_recipe
 
 
 class TwoRateAdamW(keras.optimizers.AdamW):
@@ -88,11 +87,9 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
         raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
     lesson = LESSONS[dataset.task](recipe, folder)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
+    write_recipe(recipe, output)
 
-    previous_policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(training_policy())
-    try:
+    with arithmetic(recipe):
         whole, model = begin(lesson, start_weights)
         done = _restore(model, output)
         log = _Log(output / "log.csv", TASKS[dataset.task], keep=done)
@@ -114,8 +111,6 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
             _save(model, output, epoch + 1)
             if watch is not None:
                 watch(log.rows, log.ends_with_best())
-    finally:
-        keras.config.set_dtype_policy(previous_policy)
     return output / "best.weights.h5"
 
 
@@ -139,13 +134,30 @@ def begin(lesson, start_weights=None):
     return whole, model
 
 
-def training_policy():
-    """Mixed precision where it helps: "mixed_bfloat16" on a GPU, "float32" on a CPU.
+@contextlib.contextmanager
+def arithmetic(recipe):
+    """Models that are built meanwhile compute as the recipe says: by its policy, or by that of this machine.
+
+    Args:
+        recipe: ``Recipe``.
 
     Example:
-        >>> training_policy() in ("float32", "mixed_bfloat16")
-        True
+        >>> from dataclasses import replace
+        >>> from keras_segattn import zoo
+        >>> with arithmetic(replace(zoo.info("cnn_mnist_r"), policy="mixed_bfloat16")):
+        ...     keras.config.dtype_policy().compute_dtype
+        'bfloat16'
     """
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.policy or _policy_of_this_machine())
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _policy_of_this_machine():
+    """"mixed_bfloat16" on a GPU, "float32" on a CPU."""
     if keras.backend.backend() == "torch":  # whose devices keras.distribution does not know
         import torch
 
@@ -190,7 +202,8 @@ def _validate(whole, model, lesson, output, log):
     print(f"validation {log.task.title} {value:.2f}", flush=True)
     if log.is_best(value):
         bare = keras.Model(whole.input, whole.output)  # the same layers without the optimizer
-        _replace(output / "best.weights.h5", bare.save_weights)
+        with replacing(output / "best.weights.h5") as partial:
+            bare.save_weights(partial)
     model.set_weights(raw)
     return value
 
@@ -214,19 +227,10 @@ def _restore(model, output):
 
 def _save(model, output, epoch):
     older = _checkpoints(output)
-    _replace(output / f"checkpoint-{epoch:04d}.weights.h5", model.save_weights)
+    with replacing(output / f"checkpoint-{epoch:04d}.weights.h5") as partial:
+        model.save_weights(partial)
     for path in older:
         path.unlink()
-
-
-def _replace(path, write):
-    """Write beside the target, then move into place: readers see the old file or the whole new one."""
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class _Log:
@@ -241,7 +245,8 @@ class _Log:
 
     def append(self, row):
         self.rows.append({name: row.get(name, "") for name in self._fields()})
-        _replace(self.path, self._write)
+        with replacing(self.path) as partial:
+            self._write(partial)
 
     def is_best(self, value):
         return all(self.task.direction * value > score for score in self._scores())
@@ -268,4 +273,4 @@ class _Log:
             writer.writerows(self.rows)
 
 
-__all__ = ["Recipe", "TwoRateAdamW", "begin", "train", "training_policy"]
+__all__ = ["Recipe", "TwoRateAdamW", "arithmetic", "begin", "train"]

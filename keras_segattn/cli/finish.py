@@ -26,6 +26,7 @@ def finish(recipe, run):
     from .. import __version__
     from ..export import Metadata
     from ..export.metadata import attach
+    from ..files import replacing
     from ..zoo.data import dataset_of
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate, labels_of
@@ -33,28 +34,28 @@ def finish(recipe, run):
 
     run, dataset = Path(run), dataset_of(recipe)
     model = model_of(recipe, run)
+    with replacing(run / "model.keras") as partial:
+        model.save(partial)
+        attach(partial, Metadata(
+            name=recipe.name,
+            task=dataset.task,
+            classes=dataset.classes,
+            palette=dataset.palette,
+            ignore_label=dataset.ignore_label,
+            image_size=tuple(recipe.image_size),
+            provenance={
+                "dataset": dataset.title,
+                "terms": dataset.terms,
+                "start": recipe.start,
+                "keras_segattn": __version__,
+                "keras": keras.__version__,
+            },
+        ))  # fmt: skip
     examples = open_split(dataset, "test", Path(recipe.dataset))
     scores = evaluate(labels_of(model), examples, dataset, image_size=recipe.image_size)
-    (run / "scores.json").write_text(json.dumps(scores, indent=2))
-    partial = run / ".partial-model.keras"
-    model.save(partial)
-    attach(partial, Metadata(
-        name=recipe.name,
-        task=dataset.task,
-        classes=dataset.classes,
-        palette=dataset.palette,
-        ignore_label=dataset.ignore_label,
-        image_size=tuple(recipe.image_size),
-        provenance={
-            "dataset": dataset.title,
-            "terms": dataset.terms,
-            "start": recipe.start,
-            "keras_segattn": __version__,
-            "keras": keras.__version__,
-        },
-    ))  # fmt: skip
-    partial.replace(run / "model.keras")
-    (run / "card.md").write_text(_card(recipe, dataset, scores), encoding="utf-8")
+    for name, text in (("scores.json", json.dumps(scores, indent=2)), ("card.md", _card(recipe, dataset, scores))):
+        with replacing(run / name) as partial:
+            partial.write_text(text, encoding="utf-8")
     return scores
 
 

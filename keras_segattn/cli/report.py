@@ -2,11 +2,11 @@
 
 import html
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
+from ..files import replacing
 from ..images import overlay, write_image
 from ..looks import draw_grids
 
@@ -49,8 +49,10 @@ def write_report(folder, name, report, about=None, weights=None):
         else:
             picture = draw_grids(report.parity.example[0], [])
         write_image(folder / PICTURES / f"{facts['file']}.png", picture)
-    _replace(folder / "report.json", json.dumps({"artifacts": artifacts}, indent=2) + "\n")
-    _replace(folder / "report.html", page(artifacts))
+    texts = {"report.json": json.dumps({"artifacts": artifacts}, indent=2) + "\n", "report.html": page(artifacts)}
+    for file, text in texts.items():
+        with replacing(folder / file) as partial:
+            partial.write_text(text, encoding="utf-8")
     return facts
 
 
@@ -163,9 +165,3 @@ logits, or of the probabilities, as a share of the range of the model's.</p>
 {figures}
 </html>
 """
-
-
-def _replace(path, text):
-    partial = path.with_name(f".{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

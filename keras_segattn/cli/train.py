@@ -17,8 +17,10 @@ MINUTES = 30
 @click.option("--resume", is_flag=True, help="Take up the run in that folder where it stopped.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Another number than the recipe's, or the time's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed than the recipe's.")
+@click.option("--policy", type=click.Choice(["float32", "mixed_bfloat16"]),
+              help="Arithmetic; default: float32 on a CPU, mixed_bfloat16 on a GPU.")  # fmt: skip
 @click.option("--start", help="Weights file of the entry that the recipe starts from; default: the zoo's.")
-def command(name, data, minutes, data_dir, output, resume, epochs, seed, start):
+def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy, start):
     """Train the entry NAME as its recipe says, and keep the best weights by the score of the validation split.
 
     With --data it learns the classes of your folder instead: its encoder and decoder stay, its score layers are new.
@@ -28,6 +30,8 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, start):
     from .. import zoo
 
     recipe = zoo.info(name)
+    if policy is not None:
+        recipe = replace(recipe, policy=policy)
     if data is not None:
         if start or data_dir:
             raise click.UsageError("--data: expected neither --start nor --data-dir beside it")
@@ -46,14 +50,15 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, start):
 
 
 def _learn(base, data, output, minutes, epochs, seed, resume):
-    from ..zoo.fine_tune import Watch, own_recipe, read_recipe
+    from ..zoo.fine_tune import Watch, own_recipe
+    from ..zoo.recipe import read_recipe
     from ..zoo.train import train
     from .finish import finish
 
     if minutes is not None and epochs is not None:
         raise click.UsageError("--minutes: expected it or --epochs. Received: both")
-    if resume and (minutes or epochs or seed):
-        raise click.UsageError("--resume: expected neither --minutes nor --epochs nor --seed, which the run has")
+    if resume and (minutes or epochs or seed or base.policy):
+        raise click.UsageError("--resume: expected neither --minutes, --epochs, --seed nor --policy, which the run has")
     if resume:
         recipe = read_recipe(output)
         if (recipe.start, Path(recipe.dataset)) != (base.name, Path(data).resolve()):

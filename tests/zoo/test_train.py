@@ -59,7 +59,7 @@ def dying_replace(source, target, replace=os.replace):
 
 if moment == "in the second epoch":
     lessons.training_batches = dying_batches
-module.os.replace = dying_replace
+os.replace = dying_replace
 module.train(recipe, output, data_dir=data, resume=True)
 """
 

@@ -1,13 +1,13 @@
 """Features of images, computed once and kept on disk: what a frozen encoder sees, for training over and over."""
 
 import hashlib
-import os
 
 import numpy as np
 from filelock import FileLock
 from rich.console import Console
 from rich.progress import track
 
+from ...files import replacing
 from . import cache_folder
 
 
@@ -72,8 +72,7 @@ def grid_features(examples, encode, *, encoder, batch_size=32):
 
 
 def _write(path, examples, encode, batch_size):
-    partial = path.with_name(f".partial-{path.name}")
-    try:
+    with replacing(path) as partial:
         features = None
         for start in track(range(0, len(examples), batch_size), "features of images", console=Console(stderr=True)):
             stop = min(start + batch_size, len(examples))
@@ -88,6 +87,3 @@ def _write(path, examples, encode, batch_size):
                 features = np.lib.format.open_memmap(partial, "w+", "float16", shape)
             features[start:stop] = found
         features.flush()
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
