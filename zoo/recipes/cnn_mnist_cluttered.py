@@ -16,5 +16,5 @@ RECIPE = replace(
     operators={},
     dataset="mnist_cluttered",
     image_size=(60, 60),
-    arguments={"filters": (20, 38, 76), "kernel_sizes": (5, 5, 5), "units": (128,), "dropout": 0.3},
+    arguments={"filters": (32, 64), "kernel_sizes": (5, 5), "units": (43,), "dropout": 0.3},
 )

@@ -17,5 +17,5 @@ RECIPE = replace(
     seed=0,
     dataset="mnist_cluttered",
     image_size=(60, 60),
-    arguments={**ROTATED.arguments, "output_size": (28, 28)},
+    arguments={**ROTATED.arguments, "output_size": (40, 40)},
 )
