@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 IMAGE ?= $(shell $(BIN)/python -c "import sklearn, pathlib; print(pathlib.Path(sklearn.__file__).parent / 'datasets/images/china.jpg')")
 NAME ?= fcn8s_mobilenet_camvid
 
-.PHONY: demo test test-entries test-clients lint bench cards clean
+.PHONY: demo test test-entries test-endurance test-clients lint bench cards clean
 
 demo: $(INSTALLED)           ## a photograph segmented, three formats exported, proven and timed
 	$(BIN)/segattn predict $(NAME) $(IMAGE) --output demo
@@ -20,6 +20,9 @@ test: $(INSTALLED) $(VENV)/.backends   ## every test; with KERAS_SEGATTN_DATA se
 
 test-entries: $(INSTALLED)   ## every entry exported and proven in every format and precision: a quarter of an hour
 	$(BIN)/python -m pytest -m every_entry
+
+test-endurance: $(INSTALLED)   ## a training killed ten times, which ends as one that was not
+	$(BIN)/python -m pytest -m endurance
 
 test-clients: $(INSTALLED)   ## the exported files in clients of others, which this installs (Chromium through apt)
 	$(BIN)/python -m pip install --quiet -e ".[clients]"

@@ -8,6 +8,7 @@ from pathlib import Path
 from .rules import INSTEAD
 
 MOST = 3  # layers that are named
+LOOPS = {"While", "StatelessWhile"}
 LIBRARIES = {"site-packages", "dist-packages"}  # whose lines are not those of a model
 
 
@@ -54,13 +55,31 @@ def offending_ops(text):
     return list(dict.fromkeys(name for name in found if name))
 
 
+def refuse_loops(served):
+    """Raise ValueError if functions have a loop: neither LiteRT nor onnxruntime runs a file in which one is int8.
+
+    Args:
+        served: dict, name -> ``serving.Signature``.
+
+    Example:
+        >>> refuse_loops({})
+    """
+    import tensorflow as tf
+
+    for signature in served.values():
+        made = tf.function(signature.function).get_concrete_function(signature.inputs).graph.as_graph_def()
+        for node in [*made.node, *(node for inner in made.library.function for node in inner.node_def)]:
+            if node.op in LOOPS:
+                raise ValueError(f"op [{node.name}: {node.op}] is not supported in int8")
+
+
 def blame(served, text, format, layers=()):
     """A sentence on the layers that made the operators that a converter complains of; "" if it names none.
 
     Args:
         served: dict, name -> ``serving.Signature``.
         text: all that the converter said.
-        format: what it was to write.
+        format: what it was to write, such as "onnx" or "int8 onnx".
         layers: names of the layers of the model.
 
     Example:

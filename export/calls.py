@@ -37,6 +37,14 @@ class Interface:
         """Arrays by the names of their inputs."""
         return dict(zip(self.inputs, arrays, strict=True))
 
+    def feeds(self, arrays):
+        """One feed a sample, with a batch of one: list of dict.
+
+        Args:
+            arrays: list of arrays (N, ...).
+        """
+        return [self.feed([array[place : place + 1] for array in arrays]) for place in range(len(arrays[0]))]
+
     def given(self, feed):
         """What the model is called with.
 

@@ -76,6 +76,7 @@ class ExportReport:
         float_layers: what an int8 or mixed file leaves in float32: name of the layer -> why, in words.
         drop: points of its score that a mixed file lost where it was chosen, or None.
         beside: paths of the files that hold its other functions.
+        rewritten: what was changed in the model before, layer by layer, in words.
 
     Example:
         >>> parity = Parity(inputs=64, worst=0.0, mean=0.0, agreement=1.0)
@@ -94,6 +95,7 @@ class ExportReport:
     float_layers: dict = field(default_factory=dict)
     drop: float | None = None
     beside: tuple = ()
+    rewritten: tuple = ()
 
     def to_dict(self):
         """As plain data, for JSON.
@@ -115,6 +117,7 @@ class ExportReport:
             "calibration": self.calibration,
             "float_layers": self.float_layers,
             "drop": self.drop,
+            "rewritten": list(self.rewritten),
         }
 
 

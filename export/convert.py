@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .blame import blame, told_by_tf2onnx
+from .blame import blame, refuse_loops, told_by_tf2onnx
 from .calls import Interface, is_of_known_layers, names_of_layers, of_calls, of_saved_model
 from .process import ProcessError, run_python
 
@@ -52,7 +52,7 @@ def convert(
         search: of a model of language, dict of the arguments of ``language.of_sentences``.
         interface: of any other model, ``calls.Interface``; or
         signatures: of its parts, see ``serving.functions``.
-        calibration: uint8 (N, H, W, C), for "int8".
+        calibration: uint8 (N, H, W, C), for "int8"; of any other model dict, name of an input -> array (N, ...).
         float_layers: names of the layers that "int8" leaves in float32.
 
     Raises:
@@ -72,15 +72,15 @@ def convert(
             job["model"] = f"{folder}/model"
             _write_here(model, interface, job["model"])
         if calibration is not None:
-            job["calibration"] = f"{folder}/calibration.npy"
-            np.save(job["calibration"], calibration)
+            job["calibration"] = f"{folder}/calibration.npz"
+            np.savez(job["calibration"], **(calibration if interface else {"image": calibration}))
         Path(folder, "job.json").write_text(json.dumps(job))
         try:
             run_python("-m", __name__, f"{folder}/job.json", KERAS_BACKEND="tensorflow")
         except ProcessError as error:
             said = "\n".join([str(error), *error.__notes__])
             # Another process does not know the lines of classes that only this one has.
-            who = "" if is_known else blame(of_calls(model, interface), said, format, job["layers"])
+            who = "" if is_known else blame(of_calls(model, interface), said, _kind(job), job["layers"])
             raise ConversionError(f"{format} {precision}: {error}{who}") from error
 
 
@@ -124,10 +124,12 @@ def _main(job_file):
     served = _served(job)
     with told_by_tf2onnx() as said:
         try:
+            if job["interface"] and job["precision"] == "int8":
+                refuse_loops(served)
             _write(job, served)
         except Exception as error:
             known = job["layers"] if Path(job["model"]).is_file() else ()
-            who = blame(served, f"{error} {said}", job["format"], known) if known else ""
+            who = blame(served, f"{error} {said}", _kind(job), known) if known else ""
             raise _Unconverted(f"{_line(error)}{who}") from error
 
 
@@ -141,13 +143,17 @@ def _write(job, served):
     from .tflite import write_tflite
 
     precision = {"precision": job["precision"], "float_layers": job["float_layers"]}
-    precision["calibration"] = np.load(job["calibration"]) if "calibration" in job else None
+    precision["calibration"] = dict(np.load(job["calibration"])) if "calibration" in job else None
     if job["format"] == "saved_model":
         write_saved_model(served, job["path"])
     elif job["format"] == "onnx":
         write_onnx(served, job["path"], **precision)
     else:
         write_tflite(served, job["path"], **precision, tables=bool(job["search"]))
+
+
+def _kind(job):
+    return f"int8 {job['format']}" if job["precision"] == "int8" else job["format"]
 
 
 def _line(error):

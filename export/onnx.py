@@ -1,6 +1,9 @@
 """ONNX: functions of the same inputs as one graph; a session computes the outputs that it is asked for."""
 
+import contextlib
 from pathlib import Path
+
+import numpy as np
 
 OPSET = 18  # the newest that tf2onnx writes
 
@@ -15,7 +18,7 @@ def write_onnx(served, path, *, precision="float32", calibration=None, float_lay
         served: dict, name -> ``serving.Signature``; outputs of different functions have different names.
         path: file to write; functions of different inputs add their name to its stem.
         precision: "float32", "float16" or "int8".
-        calibration: uint8 (N, H, W, 3), for "int8".
+        calibration: for "int8", see ``quantize.feeds``.
         float_layers: names of the layers that "int8" leaves in float32.
 
     Returns:
@@ -57,10 +60,10 @@ def _write(signatures, path):
     def together(inputs):
         return {name: output for signature in signatures for name, output in signature.function(inputs).items()}
 
-    with warps_of_onnx() as handlers:
+    with warps_of_onnx() as handlers, _inlined():
         # Two loops may not share what tf2onnx takes for the room that one writes to.
         share = [_share] if len(signatures) > 1 else []
-        options = {"opset": OPSET, "custom_op_handlers": handlers, "custom_rewriter": share}
+        options = {"opset": OPSET, "custom_op_handlers": {**handlers, "Erfc": (_erfc, [])}, "custom_rewriter": share}
         graph, _ = tf2onnx.convert.from_function(together, specs, **options)
     used = {node.domain for node in graph.graph.node}
     for unused in [entry for entry in graph.opset_import if entry.domain not in used]:
@@ -68,6 +71,32 @@ def _write(signatures, path):
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
     return path
+
+
+@contextlib.contextmanager
+def _inlined():
+    """While this is open, a function of TensorFlow within a function is traced as part of it.
+
+    Keras compiles convolutions of groups by XLA, in a function of their own, which tf2onnx cannot look into.
+    """
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def _erfc(graph, node, name, _):
+    """Handler of tf2onnx, which knows Erf alone: the exact gelu of Keras is made of 1 - Erf."""
+    (x,) = node.input
+    result = {"outputs": node.output, "shapes": node.output_shapes, "dtypes": node.output_dtypes}
+    graph.remove_node(name)
+    one = graph.make_const(f"{name}/one", np.float32(1))
+    erf = graph.make_node("Erf", [x], name=f"{name}/Erf")
+    graph.make_node("Sub", [one.output[0], erf.output[0]], name=name, **result)
 
 
 def _share(graph, nodes):

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from .quantize import quietly, scopes
+from .quantize import feeds, quietly, scopes
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # operators whose second input is the kernel
 ACTIVATIONS = ("Clip", "Relu")  # operators that int8 makes part of the one before
@@ -78,7 +78,8 @@ def quantize_onnx(path, calibration, float_layers=()):
 
     Args:
         path: .onnx file, changed in place.
-        calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from.
+        calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from. Of a model of anything else dict,
+            name of an input -> array (N, ...).
         float_layers: names of the layers that stay float32.
 
     Raises:
@@ -104,7 +105,8 @@ class Int8Onnx:
 
     Args:
         path: float32 .onnx file.
-        calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from.
+        calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from. Of a model of anything else dict,
+            name of an input -> array (N, ...).
 
     Attributes:
         path: that file.
@@ -208,7 +210,7 @@ def _images(images):
 
     class Images(quantization.CalibrationDataReader):
         def __init__(self):
-            self._feeds = ({"image": image[None]} for image in images)
+            self._feeds = iter(feeds(images))
 
         def get_next(self):
             return next(self._feeds, None)

@@ -40,6 +40,7 @@ def quantize_int8(path, calibration, signatures, float_layers=()):
     Args:
         path: .tflite file, changed in place.
         calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from.
+            Of a model of anything else dict, name of an input -> array (N, ...).
         signatures: names of the served functions.
         float_layers: names of the layers that stay float32.
 
@@ -63,6 +64,7 @@ class Int8:
     Args:
         path: float32 .tflite file.
         calibration: uint8 (N, H, W, 3) real images, which the ranges are taken from, in this order.
+            Of a model of anything else dict, name of an input -> array (N, ...).
         signatures: names of the served functions.
 
     Attributes:
@@ -147,7 +149,7 @@ def _ranges(file, calibration, signatures):
 
     noting = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
     calibrating = calibrator.Calibrator(file, mode=noting, qsv_update_func=averaged)
-    samples = [{"image": image[None]} for image in calibration]
+    samples = feeds(calibration)
     twins = {}
     for signature, tensors in _twins(file, signatures):
         twins |= tensors
@@ -156,6 +158,25 @@ def _ranges(file, calibration, signatures):
                 calibrating.calibrate({signature: samples}, recipe_manager.RecipeManager())
     ranges = calibrating.get_model_qsvs()
     return ranges | {tensor: ranges[twin] for tensor, twin in twins.items() if twin in ranges}
+
+
+def feeds(calibration):
+    """What a file is asked to find the ranges of int8.
+
+    Args:
+        calibration: uint8 (N, H, W, 3) images; or dict, name of an input -> array (N, ...).
+
+    Returns:
+        list of dict, name of an input -> array (1, ...).
+
+    Example:
+        >>> import numpy as np
+        >>> feeds({"x": np.arange(2), "y": np.ones(2)})
+        [{'x': array([0]), 'y': array([1.])}, {'x': array([1]), 'y': array([1.])}]
+    """
+    named = calibration if isinstance(calibration, dict) else {"image": calibration}
+    count = len(next(iter(named.values())))
+    return [{name: array[place : place + 1] for name, array in named.items()} for place in range(count)]
 
 
 def _twins(file, signatures):

@@ -11,7 +11,7 @@ def write_tflite(served, path, *, precision="float32", calibration=None, float_l
         served: dict, name -> ``serving.Signature``.
         path: file to write.
         precision: see ``quantize.set_precision``.
-        calibration: uint8 (N, H, W, 3), for "int8".
+        calibration: for "int8", see ``quantize.feeds``.
         float_layers: names of the layers that "int8" leaves in float32.
         tables: whether functions look up rows of a weight, as those of language do. "float16" then is TFLite's own, for
             every weight: 11.5 MB of an RNNsearch of 22.8, which ``quantize.halve_kernels`` made 23.8.

@@ -1,16 +1,20 @@
-"""``segattn benchmark``: an entry in every format, side by side in one run."""
+"""``segattn benchmark``: an entry or a .keras file in every format, side by side in one run."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from ..export.contract import PRECISIONS
+from .keras_file import is_keras
 from .measure import KERAS_KINDS
 
 # "onnx" and "saved_model" are float32; of TFLite every precision is named.
@@ -25,32 +29,30 @@ USUAL = ("saved_model", "tflite-float32", "tflite-int8", "onnx")  # as far as an
 @click.command("benchmark")
 @click.argument("name")
 @click.option("--formats", help=f"Comma-separated, of {', '.join(FORMATS)}; default: {', '.join(USUAL)}.")
+@click.option("--images", help="Folder of photographs that prove a .keras file; default: those it was trained on.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Processor threads.")
 @click.option("--runs", type=click.IntRange(min=1), default=20, show_default=True, help="Timed runs of each.")
 @click.option("--output", default="exports", show_default=True, help="Folder of the exported files.")
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-def command(name, formats, threads, runs, output, data_dir, as_json):
-    """Time, memory and size of the entry NAME, one image or sentence at a time, and the ratio to the Keras model.
+def command(name, formats, images, threads, runs, output, data_dir, as_json):
+    """Time, memory and size of NAME, one image or sentence at a time, and the ratio to the Keras model.
 
-    What is not in the folder yet is exported and proven first. Each format runs in a process of its own.
+    NAME is an entry or a .keras file. What is not in the folder yet is exported and proven first. Each format runs in a
+    process of its own.
     """
-    from .. import zoo
-    from .entry import artifacts
-
-    recipe = zoo.info(name)
-    known = [kind for kind in FORMATS if _pair(kind) in artifacts(recipe)]
+    of = _of_keras_file(name, images) if is_keras(name, images=images) else _of_entry(name, data_dir)
+    known = [kind for kind in FORMATS if _pair(kind) in of.pairs]
     asked = [kind for kind in USUAL if kind in known] if formats is None else formats.split(",")
     wanted = [word.strip() for word in asked if word.strip()]
     if not wanted or not set(wanted) <= set(known):
         raise click.UsageError(f"--formats: expected some of {', '.join(known)}. Received: {formats!r}")
     Path(output).mkdir(parents=True, exist_ok=True)
-    with question(recipe, data_dir) as given:
-        kinds = keras_kinds(recipe)
-        rows = [{"format": kind, **timed(kind, name, given, threads, runs)} for kind in kinds]
+    with of.question as given:
+        rows = [{"format": kind, **timed(kind, name, given, threads, runs)} for kind in of.kinds]
         for kind in wanted:
             format, precision = _pair(kind)
-            facts = exported(recipe, output, format, precision, data_dir=data_dir)
+            facts = of.exported(output=output, format=format, precision=precision)
             path = Path(output) / facts["file"]
             rows.append(
                 {
@@ -61,10 +63,37 @@ def command(name, formats, threads, runs, output, data_dir, as_json):
                     "agreement": facts["parity"]["agreement"],
                 }
             )
-    reference = min(row["ms"] for row in rows[: len(kinds)])  # the fastest way to ask the model
+    reference = min(row["ms"] for row in rows[: len(of.kinds)])  # the fastest way to ask the model
     for row in rows:
         row["times_as_fast"] = reference / row["ms"]
     click.echo(json.dumps(rows, indent=2) if as_json else _table(rows, threads))
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """What is timed: the pairs (format, precision) it has, the ways to ask Keras, a question, how a file is made."""
+
+    pairs: list
+    kinds: tuple
+    question: contextlib.AbstractContextManager
+    exported: Callable
+
+
+def _of_entry(name, data_dir):
+    from .. import zoo
+    from .entry import artifacts
+
+    recipe = zoo.info(name)
+    made = functools.partial(exported, recipe, data_dir=data_dir)
+    return _Timed(artifacts(recipe), keras_kinds(recipe), question(recipe, data_dir), made)
+
+
+def _of_keras_file(path, images):
+    from .keras_file import exported_keras, first_photograph
+
+    pairs = [pair for pair in map(_pair, FORMATS) if pair[1] != "mixed"]  # which an entry's own scores choose
+    asked = _photograph(first_photograph(path, images))
+    return _Timed(pairs, KERAS_KINDS[:2], asked, functools.partial(exported_keras, path, images=images))
 
 
 def _pair(kind):
@@ -101,16 +130,21 @@ def question(recipe, data_dir=None):
         >>> with question(recipe) as given:                                  # doctest: +SKIP
         ...     timed("onnx", "model.onnx", given, threads=2)
     """
-    from ..images import from_channels, write_image
     from .entry import sample_inputs
 
     (first, *_), _ = sample_inputs(recipe, "test", 1, data_dir)
-    if isinstance(first, str):
-        yield first
-        return
+    with contextlib.nullcontext(first) if isinstance(first, str) else _photograph(first) as given:
+        yield given
+
+
+@contextlib.contextmanager
+def _photograph(image):
+    """Path of a file of an image, uint8 (H, W, C)."""
+    from ..images import from_channels, write_image
+
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "photograph.png"
-        write_image(photograph, from_channels(first))
+        write_image(photograph, from_channels(image))
         yield photograph
 
 
@@ -135,17 +169,36 @@ def exported(recipe, output, format, precision="float32", tail=None, data_dir=No
     from ..zoo.data import DATASETS
     from ..zoo.weights import checksum
     from .entry import export_entry, usual_tail
-    from .report import read_report, write_report
+    from .report import write_report
 
     tail = usual_tail(DATASETS[recipe.dataset]) if tail is None else tail
-    wanted = (recipe.name, format, precision, tail, checksum(f"{recipe.name}.weights.h5"))
-    for facts in read_report(output):
-        same = tuple(facts.get(key) for key in ("entry", "format", "precision", "tail", "weights"))
-        as_asked = precision != "int8" or sorted(facts.get("float_layers", ())) == sorted(recipe.float_layers)
-        if same == wanted and as_asked and (Path(output) / facts["file"]).exists():
+    wanted = {"entry": recipe.name, "format": format, "precision": precision, "tail": tail}
+    for facts in in_report(output, {**wanted, "weights": checksum(f"{recipe.name}.weights.h5")}):
+        if precision != "int8" or sorted(facts.get("float_layers", ())) == sorted(recipe.float_layers):
             return facts
     report = export_entry(recipe, output, format=format, precision=precision, tail=tail, data_dir=data_dir)
     return write_report(output, recipe.name, report)
+
+
+def in_report(output, wanted):
+    """What report.json says of the files that are as they are wanted, and there.
+
+    Args:
+        output: folder of the exported files.
+        wanted: dict, some of what ``report.write_report`` says.
+
+    Yields:
+        dict, see ``report.write_report``.
+
+    Example:
+        >>> list(in_report("nowhere", {"format": "onnx"}))
+        []
+    """
+    from .report import read_report
+
+    for facts in read_report(output):
+        if facts.items() >= wanted.items() and (Path(output) / facts["file"]).exists():
+            yield facts
 
 
 def timed(kind, target, given, threads, runs=20):
@@ -153,8 +206,8 @@ def timed(kind, target, given, threads, runs=20):
 
     Args:
         kind: see ``measure.prepare``.
-        target: name of an entry for Keras, else a path.
-        given: path of a photograph of the entry's size, or a text.
+        target: name of an entry or path of a .keras file for Keras, else a path.
+        given: path of a photograph of the model's size, or a text.
         threads: processor threads.
         runs: timed calls.
 

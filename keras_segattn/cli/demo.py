@@ -1,4 +1,4 @@
-"""``segattn demo``: an entry in a web page, where the browser itself runs the exported files."""
+"""``segattn demo``: an entry or a .keras file in a web page, where the browser itself runs the exported files."""
 
 import contextlib
 import functools
@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_dir
 
+from .keras_file import is_keras
+
 # The page lies in examples/web of a checkout, and in the package where that is installed.
 _CHECKOUT, _INSTALLED = Path(__file__).parents[2] / "examples" / "web", Path(__file__).parents[1] / "web"
 PAGE = _CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED
@@ -23,25 +25,24 @@ NEEDED = ("onnxruntime-web", "@litertjs/core", "@litertjs/wasm-utils")
 @click.argument("name")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any that is free.")
 @click.option("--no-browser", is_flag=True, help="Say the address and open no window.")
+@click.option("--images", help="Folder of photographs that prove a .keras file; default: those it was trained on.")
 @click.option("--output", default="exports", show_default=True, help="Folder of the exported files.")
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
-def command(name, port, no_browser, output, data_dir):
-    """Segment a photograph or the camera in a web page, with the entry NAME, on this machine alone.
+def command(name, port, no_browser, images, output, data_dir):
+    """Segment a photograph or the camera in a web page, with NAME, on this machine alone.
 
-    What is not in the folder yet is exported and proven first. The runtimes come from npm, once.
+    NAME is an entry or a .keras file. What is not in the folder yet is exported and proven first. The runtimes come
+    from npm, once.
     """
-    from .. import zoo
-    from ..zoo.data import DATASETS
-    from .benchmark import exported
-
-    recipe = zoo.info(name)
-    task = DATASETS[recipe.dataset].task
-    if task != "segmentation":
-        raise click.UsageError(f"NAME: expected an entry that segments: the page draws masks. {name} is one of {task}")
+    about, exported = _subject(name, images, data_dir)
+    if about.task != "segmentation":
+        raise click.UsageError(f"NAME: expected a model that segments: the page draws masks. {name} is of {about.task}")
+    if about.channels != 3:
+        raise click.UsageError(f"NAME: expected a model of images of 3 channels. {name} has {about.channels}")
     modules = find_modules()
     Path(output).mkdir(parents=True, exist_ok=True)
     files = {
-        f"model.{format}": Path(output) / exported(recipe, output, format, data_dir=data_dir)["file"]
+        f"model.{format}": Path(output) / exported(output=output, format=format)["file"]
         for format in ("onnx", "tflite")
     }
     with page_server(files, modules, port) as server:
@@ -51,6 +52,20 @@ def command(name, port, no_browser, output, data_dir):
             webbrowser.open(address)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
+
+
+def _subject(name, images, data_dir):
+    """(what knows task and channels, function that makes a file and says what report.json does)."""
+    if is_keras(name, images=images):
+        from .keras_file import exported_keras, open_keras
+
+        return open_keras(name)[1], functools.partial(exported_keras, name, images=images)
+    from .. import zoo
+    from ..zoo.data import DATASETS
+    from .benchmark import exported
+
+    recipe = zoo.info(name)
+    return DATASETS[recipe.dataset], functools.partial(exported, recipe, data_dir=data_dir)
 
 
 def find_modules():

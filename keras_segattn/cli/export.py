@@ -7,6 +7,7 @@ import click
 
 from ..export.contract import FORMATS, PRECISIONS, check_kind
 from ..export.tails import TAILS
+from .keras_file import is_keras
 from .report import write_report
 
 _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name in names))
@@ -19,13 +20,16 @@ _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name 
 @click.option("--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True)
 @click.option("--tail", type=click.Choice(list(TAILS)), help="Its answer; default: labels. Sentences have no choice.")
 @click.option("--images", help="Folder of photographs that prove a .keras file; default: those it was trained on.")
+@click.option("--rewrite", is_flag=True, help="Exchange layers of a .keras file that no format has for equal ones.")
 @click.option("--output", default="exports", show_default=True, help="Folder for files, report.json and report.html.")
 @click.option("--tails", is_flag=True, help="With --all: measure every tail of the float32 .tflite, too.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of the timing, with --all.")
 @click.option("--data-dir", help="Folder of the data sets; default: KERAS_SEGATTN_DATA.")
 @click.option("--results", "table", help="Table that --all writes to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one object, or one a line with --all.")
-def command(name, everything, format, precision, tail, images, output, tails, threads, data_dir, table, as_json):
+def command(
+    name, everything, format, precision, tail, images, rewrite, output, tails, threads, data_dir, table, as_json
+):
     """Export NAME, an entry or a .keras file. What is written is kept only if it gives the Keras model's answer.
 
     With --all, every file is also evaluated on the whole test split, linted and timed, and what was found is written
@@ -39,16 +43,16 @@ def command(name, everything, format, precision, tail, images, output, tails, th
         sys.exit(1 if failed else 0)
     if not name:
         raise click.UsageError("NAME: expected an entry of the zoo, see segattn list; or --all")
-    if name.endswith(".keras"):
+    if is_keras(name, images=images, rewrite=rewrite):
         from .keras_file import export_keras
 
-        how = {"format": format, "precision": precision, "tail": tail, "images": images}
+        how = {"format": format, "precision": precision, "tail": tail, "images": images, "rewrite": rewrite}
         report, metadata, weights = export_keras(name, output, **how)
         facts = write_report(output, metadata.name, report, metadata, weights)
         click.echo(json.dumps(facts, indent=2) if as_json else summary(report))
+        if rewrite and not report.rewritten and not as_json:
+            click.echo("  nothing to rewrite")
         return
-    if images:
-        raise click.UsageError("--images: expected a .keras file beside it; an entry is proven on its own data")
     from .. import zoo
     from ..zoo.data import dataset_of
     from .entry import export_entry, usual_tail
@@ -84,4 +88,4 @@ def summary(report):
     if report.drop is not None:
         layers = f"with {len(kept)} of the layers in float32" if kept else "with every layer in int8"
         kept.append(f"  on the validation split, {layers}: {report.drop:.2f} points of the score lost against float32")
-    return "\n".join([line, *kept])
+    return "\n".join([line, *(f"  rewritten: {change}" for change in report.rewritten), *kept])

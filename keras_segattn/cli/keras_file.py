@@ -1,13 +1,36 @@
 """A .keras file, of a training on data of one's own or of anybody's: opened, described and exported."""
 
+import contextlib
 import hashlib
-import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from .entry import CALIBRATION_IMAGES, PROOF_INPUTS
+
+
+def is_keras(name, **options):
+    """Whether a target is a .keras file, and not the name of an entry.
+
+    Args:
+        name: of the target.
+        **options: what was given for a .keras file alone, by the names of the options.
+
+    Raises:
+        click.UsageError: if one of them is beside the name of an entry.
+
+    Example:
+        >>> is_keras("runs/holiday/model.keras", images="holiday"), is_keras("fcn8s_mobilenet_camvid", images=None)
+        (True, False)
+    """
+    if str(name).endswith(".keras"):
+        return True
+    for option, value in options.items():
+        if value:
+            raise click.UsageError(f"--{option}: expected a .keras file beside it. Received: {name}")
+    return False
 
 
 def open_keras(path):
@@ -71,7 +94,7 @@ def open_keras(path):
     )
 
 
-def export_keras(path, output, *, format, precision="float32", tail=None, images=None):
+def export_keras(path, output, *, format, precision="float32", tail=None, images=None, rewrite=False):
     """Export a .keras file with photographs as proof and calibration.
 
     Args:
@@ -81,6 +104,7 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         precision: one of those of the format.
         tail: what the file answers with; None for its labels.
         images: folder of photographs; None for the data that it was trained on where they are there, else free ones.
+        rewrite: whether layers that the formats have no operator for become others, see ``export.rewrite``.
 
     Returns:
         (``ExportReport``, ``Metadata``, str: SHA-256 of the .keras file).
@@ -90,13 +114,18 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
     """
     from .. import __version__
     from ..export import export
+    from ..export.calls import interface_of
+    from ..export.rewrite import rewrite as rewritten
 
     model, metadata = open_keras(path)
-    weights = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    facts = {"weights_sha256": weights, "keras_segattn": __version__}
-    proof, calibration, source = _photographs(metadata, images or data_of_run(path))
     if precision == "mixed":
         raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
+    weights = _sha256(path)
+    facts = {"weights_sha256": weights, "keras_segattn": __version__}
+    proof, calibration, source = _photographs(metadata, images or data_of_run(path))
+    changes = ()
+    if rewrite:
+        model, changes = rewritten(model, *interface_of(model, proof))
     report = export(
         model,
         output,
@@ -109,7 +138,87 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         calibration=calibration if precision == "int8" else None,
         calibration_source=source if precision == "int8" else None,
     )
-    return report, metadata, weights
+    return replace(report, rewritten=changes), metadata, weights
+
+
+def _sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def exported_keras(path, output, format, precision="float32", images=None):
+    """What report.json says of an exported file, which is made and proven if it is not there yet.
+
+    Args:
+        path: of the .keras file.
+        output: folder of the exported files.
+        format: key of ``export.FORMATS``.
+        precision: one of those of the format.
+        images: see ``export_keras``.
+
+    Returns:
+        dict, see ``report.write_report``.
+
+    Example:
+        >>> exported_keras("runs/holiday/model.keras", "exports", "onnx")["file"]  # doctest: +SKIP
+        'fcn8s_holiday_float32.onnx'
+    """
+    from .benchmark import in_report
+    from .report import write_report
+
+    wanted = {"format": format, "precision": precision, "tail": "labels", "weights": _sha256(path)}
+    for facts in in_report(output, wanted):
+        return facts
+    report, metadata, weights = export_keras(path, output, format=format, precision=precision, images=images)
+    return write_report(output, metadata.name, report, metadata, weights)
+
+
+@contextlib.contextmanager
+def converted(path, format):
+    """What a .keras file is converted to, to be looked at: nothing has proven it, and it is gone after the block.
+
+    Args:
+        path: of the .keras file.
+        format: "tflite" or "onnx".
+
+    Yields:
+        path of a float32 file of that format.
+
+    Example:
+        >>> with converted("runs/holiday/model.keras", "onnx") as made:      # doctest: +SKIP
+        ...     lint(made)
+        ()
+    """
+    from ..export.contract import file_name
+    from ..export.convert import convert
+    from ..export.metadata import attach
+    from ..export.serving import check
+    from ..export.tails import outputs
+
+    model, metadata = open_keras(path)
+    check(model)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / file_name(metadata.name, format)
+        convert(model, made, format=format)
+        attach(made, replace(metadata, signatures=outputs(model, "labels")))
+        yield made
+
+
+def first_photograph(path, images=None):
+    """The first photograph that an exported file of a .keras file is proven on.
+
+    Args:
+        path: of the .keras file.
+        images: see ``export_keras``.
+
+    Returns:
+        uint8 (H, W, C), of the model's size.
+
+    Example:
+        >>> first_photograph("runs/holiday/model.keras").shape               # doctest: +SKIP
+        (256, 352, 3)
+    """
+    _, metadata = open_keras(path)
+    return _photographs(metadata, images or data_of_run(path))[0][0]
 
 
 def data_of_run(path):
@@ -118,9 +227,11 @@ def data_of_run(path):
     Example:
         >>> data_of_run("model.keras")
     """
+    from ..zoo.recipe import read_recipe
+
     try:
-        folder = json.loads(Path(path).with_name("recipe.json").read_text())["dataset"]
-    except (OSError, ValueError, KeyError, TypeError):
+        folder = read_recipe(Path(path).parent).dataset
+    except ValueError:
         return None
     return folder if Path(folder).is_dir() else None
 

@@ -1,5 +1,6 @@
 """``segattn lint``: what is wrong with a file, in sentences, and what to do about it."""
 
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -8,23 +9,29 @@ from itertools import groupby
 
 import click
 
+from .keras_file import converted, is_keras
+
 
 @click.command("lint")
 @click.argument("file")
+@click.option("--format", type=click.Choice(["tflite", "onnx"]), help="What a .keras file becomes; default: tflite.")
 @click.option("--budget", type=click.IntRange(min=1), help="Operators it may have; default: what the file says.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
-def command(file, budget, as_json):
+def command(file, format, budget, as_json):
     """Read FILE, a .tflite or .onnx of any tool, and explain each finding. The exit code is 1 if there is one.
 
-    A file of ours says itself which layers were to stay float and how many operators it may have.
+    A file of ours says itself which layers were to stay float and how many operators it may have. A .keras file is
+    converted first, and what came of it is read.
     """
     from ..export.lint import lint, operators, read_artifact
 
-    metadata = read_artifact(file).metadata
-    promised = metadata.provenance if metadata else {}
-    budget = budget or promised.get("operators")
-    findings = lint(file, float_layers=promised.get("float_layers") or (), budget=budget)
-    found = operators(file)
+    made = converted(file, format or "tflite") if is_keras(file, format=format) else contextlib.nullcontext(file)
+    with made as path:
+        metadata = read_artifact(path).metadata
+        promised = metadata.provenance if metadata else {}
+        budget = budget or promised.get("operators")
+        findings = lint(path, float_layers=promised.get("float_layers") or (), budget=budget)
+        found = operators(path)
     if as_json:
         facts = {
             "file": file,

@@ -54,7 +54,7 @@ def prepare(kind, target, given, threads):
 
     Args:
         kind: one of ``KERAS_KINDS``, "saved_model", "tflite" or "onnx".
-        target: name of an entry for Keras, else a path.
+        target: name of an entry or path of a .keras file for Keras, else a path.
         given: path of a photograph of the model's size, of which it takes its channels; or a text.
         threads: processor threads.
 
@@ -74,13 +74,18 @@ def prepare(kind, target, given, threads):
     from .. import zoo
     from ..zoo.build import writer
     from ..zoo.data import DATASETS
+    from .keras_file import is_keras, open_keras
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-    recipe, model = zoo.info(target), zoo.load(target)
-    asked = _asked(given, recipe.image_size, DATASETS[recipe.dataset].channels)
+    if is_keras(target):
+        model, facts = open_keras(target)
+        asked = _asked(given, facts.image_size, facts.channels)
+    else:
+        recipe, model = zoo.info(target), zoo.load(target)
+        asked = _asked(given, recipe.image_size, DATASETS[recipe.dataset].channels)
     if kind == "keras write":
         write = writer(model, recipe).write
         return lambda: write([asked])

@@ -1,6 +1,5 @@
 """What a verb is pointed at: an entry of the zoo, or an exported file. Both give answers for an image or a sentence."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,13 +146,17 @@ def _entry(name, run):
     from ..models import load_weights
     from ..zoo.build import writer
     from ..zoo.data import DATASETS
+    from ..zoo.recipe import read_recipe
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
     model = zoo.load(name, weights=run is None)
     seed = None
     if run is not None:
-        seed = _seed(run, name)
+        trained = read_recipe(run)
+        if trained.name != name:
+            raise ValueError(f"run: expected a training of {name}. Received: one of {trained.name}")
+        seed = trained.seed
         load_weights(model, Path(run) / "best.weights.h5")
 
     return Target(
@@ -185,16 +188,6 @@ def _labels_of(model):
         "probabilities": lambda image: softmax(logits(image)),
         "attend": _grids_of(model),
     }
-
-
-def _seed(run, name):
-    try:
-        recipe = json.loads((Path(run) / "recipe.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"run: expected the folder of a training, with recipe.json. {error}") from error
-    if recipe.get("name") != name:
-        raise ValueError(f"run: expected a training of {name}. Received: one of {recipe.get('name')}")
-    return recipe["seed"]
 
 
 def _of_one(model, image):

@@ -80,7 +80,7 @@ def test_a_tflite_file_of_ours_is_clean_and_tells_what_xnnpack_leaves(segattn, t
     assert "XNNPACK runs 98 % of logits, not 1 CAST" in out
 
 
-@pytest.mark.parametrize("name", ["missing.tflite", "empty.tflite", "empty.onnx", "model.keras"])
+@pytest.mark.parametrize("name", ["missing.tflite", "empty.tflite", "empty.onnx", "model.pb"])
 def test_a_file_that_is_none_is_one_line_that_names_it(segattn, tmp_path, name):
     if "missing" not in name:
         (tmp_path / name).touch()

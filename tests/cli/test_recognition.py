@@ -80,7 +80,7 @@ def test_tiles_are_for_segmentation_alone(segattn, digits):
 def test_the_page_is_for_segmentation_alone(segattn):
     code, _, err = segattn("demo", NAME)
     assert code != 0
-    assert "NAME: expected an entry that segments" in err
+    assert "NAME: expected a model that segments" in err
 
 
 def test_a_run_is_evaluated_under_its_own_seed(tmp_path):

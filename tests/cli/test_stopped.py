@@ -69,7 +69,7 @@ def whole(streets, tmp_path_factory):
     return run, first - began, (last - first) / (EPOCHS - 1)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_a_training_that_is_killed_ten_times_is_the_one_that_was_not(whole, streets, tmp_path):
     expected, until_first, epoch = whole
     rng, run = np.random.default_rng(0), tmp_path / "run"

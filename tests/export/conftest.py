@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import traceback
 import zipfile
 
 import numpy as np
@@ -11,6 +12,23 @@ import pytest
 
 SIZE, CLASSES = (64, 96), ("sky", "road", "car", "tree", "person")
 SPREAD = {"score_32": 0.1, "score_16": 0.1, "score_8": 0.4}  # standard deviation of the weights
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """What would be the converting process is this one, which has loaded TensorFlow already."""
+    from keras_segattn.export import convert
+    from keras_segattn.export.process import ProcessError
+
+    def run_python(*arguments, **environment):
+        try:
+            convert._main(arguments[-1])
+        except Exception as error:
+            said = ProcessError(str(error) if isinstance(error, convert._Unconverted) else convert._line(error))
+            said.add_note(traceback.format_exc())
+            raise said from error
+
+    monkeypatch.setattr(convert, "run_python", run_python)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,10 @@ from keras import layers, ops
 
 from keras_segattn.export import Runner, export_model
 from keras_segattn.export.blame import offending_ops
+from keras_segattn.export.call_parity import LOSSY
 from keras_segattn.export.calls import interface_of
 from keras_segattn.export.convert import ConversionError
+from keras_segattn.export.parity import ParityError
 from keras_segattn.export.rules import INSTEAD
 
 RNG = np.random.default_rng(0)
@@ -85,6 +87,54 @@ def test_other_precisions_are_smaller(precision, tmp_path):
     )
     assert less.size < 0.6 * whole.size
     assert less.parity.worst > whole.parity.worst
+
+
+def seen(size=24):
+    image = keras.Input((size, size, 3), name="image")
+    x = image
+    for filters in (16, 32, 64):
+        x = layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(x)
+    model = keras.Model(image, layers.Dense(5, name="scores")(layers.GlobalAveragePooling2D()(x)), name="seen")
+    return model, RNG.normal(size=(32, size, size, 3))
+
+
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+def test_int8_takes_its_ranges_from_the_samples(format, here, tmp_path):
+    model, samples = seen()
+    whole, int8 = (
+        export_model(model, tmp_path, samples=samples, samples_source="noise", format=format, precision=one)
+        for one in ("float32", "int8")
+    )
+    assert int8.size < 0.5 * whole.size
+    assert whole.parity.worst < int8.parity.worst < LOSSY["int8"]
+    assert int8.parity.mean < 0.1
+    assert (int8.inputs, int8.calibration, whole.calibration) == ("noise", "noise", None)
+
+
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+def test_int8_of_ids_and_several_outputs(format, here, tmp_path):
+    model, samples = two_and_two()
+    report = export_model(model, tmp_path, samples=samples, format=format, precision="int8")
+    assert report.parity.mean < 0.1
+    assert report.parity.agreement > 0.5
+
+
+def test_a_model_that_int8_ruins_is_refused(here, tmp_path):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2), layers.Dense(1)], name="steep")
+    model.set_weights([np.array([[1000, 1000], [1, 0]]), np.zeros(2), np.array([[1], [-1]]), np.zeros(1)])
+    with pytest.raises(ParityError, match="steep_int8.tflite: outputs differ by .* of their range, at most 5e-01"):
+        export_model(model, tmp_path, samples=RNG.normal(size=(64, 2)), format="tflite", precision="int8")
+    assert not list(tmp_path.iterdir())
+
+
+# What tf2onnx alone does not know
+
+
+@pytest.mark.parametrize("layer", [layers.Activation("gelu"), layers.Conv2D(4, 3, groups=2)], ids=["gelu", "groups"])
+def test_exact_gelu_and_convolutions_of_groups_are_standard_onnx(layer, here, tmp_path):
+    model = keras.Sequential([keras.Input((9, 9, 4), name="x"), layer], name="small")
+    report = export_model(model, tmp_path, samples=RNG.normal(size=(8, 9, 9, 4)), format="onnx")
+    assert report.parity.worst < 1e-6
 
 
 # Who is to blame
@@ -166,7 +216,7 @@ def test_a_model_that_draws_random_numbers_is_refused(tmp_path):
     ({"samples": np.ones((20, 6))}, "samples: expected at least 8 different ones"),
     ({"samples": np.array([object()])}, r"samples: expected arrays \(N, ...\) of numbers. Received: object"),
     ({"format": "coreml"}, "format: expected one of saved_model, tflite, onnx. Received: 'coreml'"),
-    ({"precision": "int8"}, "precision: expected one of float32, float16, dynamic for tflite. Received: 'int8'"),
+    ({"precision": "mixed"}, "expected one of float32, float16, dynamic, int8 for tflite. Received: 'mixed'"),
 ])  # fmt: skip
 def test_arguments_that_do_not_fit_are_named(change, message, tmp_path):
     model, samples = dense()

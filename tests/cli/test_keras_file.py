@@ -1,0 +1,130 @@
+"""A .keras file of anybody's wherever a verb takes an entry, and its layers exchanged for those that a format has."""
+
+import json
+from types import SimpleNamespace
+
+import keras
+import pytest
+from keras import layers
+
+from ..scenes import of_masks
+
+NAME, SIZE = "fcn8s_mobilenet_camvid", (32, 48)
+
+
+def saved(folder, interpolation):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((*SIZE, 3), name="image")
+    x = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(layers.Rescaling(1 / 255)(image))
+    x = layers.UpSampling2D(interpolation=interpolation, name="up")(x)
+    model = keras.Model(image, layers.Conv2D(3, 3, padding="same", name="logits")(x), name="model")
+    path = folder / f"{interpolation}.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("keras")
+
+
+@pytest.fixture(scope="module")
+def plain(folder):
+    """A model of somebody's that converts."""
+    return saved(folder, "bilinear")
+
+
+@pytest.fixture(scope="module")
+def bicubic(folder):
+    """One that TFLite has no operator for."""
+    return saved(folder, "bicubic")
+
+
+@pytest.fixture(scope="module")
+def recognises(folder):
+    path = folder / "recognises.keras"
+    stack = [keras.Input((*SIZE, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2, name="logits")]
+    keras.Sequential(stack).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    return of_masks(tmp_path_factory.mktemp("own") / "streets")
+
+
+def test_a_layer_that_the_format_has_not_is_rewritten_if_asked(bicubic, streets, segattn, tmp_path):
+    arguments = ("export", bicubic, "--images", streets, "--output", tmp_path)
+    code, _, err = segattn(*arguments)
+    assert code == 1
+    assert "ResizeBicubic of layer up is no operator of tflite. Resize bilinearly; rewrite=True makes" in err
+    code, out, err = segattn(*arguments, "--rewrite")
+    assert code == 0, err
+    assert out.splitlines()[1] == "  rewritten: up: UpSampling2D, as two products with matrices"
+    (facts,) = json.loads((tmp_path / "report.json").read_text())["artifacts"]
+    assert facts["rewritten"] == ["up: UpSampling2D, as two products with matrices"]
+    assert facts["inputs"].startswith("the photographs of streets and crops")
+
+
+def test_a_file_is_linted_by_what_it_becomes(plain, bicubic, segattn):
+    code, out, _ = segattn("lint", plain)
+    assert code == 0
+    assert out.startswith(f"{plain}: 0 findings. ")
+    code, _, err = segattn("lint", bicubic)
+    assert code == 1
+    assert "ResizeBicubic of layer up is no operator of tflite" in err
+
+
+def test_what_is_timed_and_shown_is_exported_once(plain, streets, segattn, tmp_path, monkeypatch):
+    from keras_segattn.cli import demo
+
+    arguments = ("--images", streets, "--output", tmp_path)
+    asked = ("--formats", "tflite-float32,onnx", "--runs", 1, "--json")
+    code, out, err = segattn("benchmark", plain, *arguments, *asked)
+    assert code == 0, err
+    rows = {row["format"]: row for row in json.loads(out)}
+    assert set(rows) == {"keras call", "keras predict", "tflite-float32", "onnx"}
+    assert all(row["ms"] > 0 for row in rows.values())
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.suffix in (".tflite", ".onnx")}
+    assert len(files) == 2
+
+    served = []
+
+    class Server(SimpleNamespace):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            served.append(self.files)
+
+    def server(files, modules, port):
+        return Server(files=files, server_port=port, serve_forever=lambda: None)
+
+    monkeypatch.setattr(demo, "find_modules", lambda: tmp_path)
+    monkeypatch.setattr(demo, "page_server", server)
+    code, out, err = segattn("demo", plain, *arguments, "--no-browser")
+    assert code == 0, err
+    assert "http://localhost:8000/" in out
+    assert served == [{f"model{path.suffix}": path for path in files}]
+    assert files == {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_the_page_is_for_models_that_segment(recognises, segattn):
+    code, _, err = segattn("demo", recognises)
+    assert code == 2
+    assert "NAME: expected a model that segments: the page draws masks" in err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("export", NAME, "--rewrite"), "--rewrite: expected a .keras file beside it"),
+    (("export", NAME, "--images", "streets"), "--images: expected a .keras file beside it"),
+    (("benchmark", NAME, "--images", "streets"), "--images: expected a .keras file beside it"),
+    (("demo", NAME, "--images", "streets"), "--images: expected a .keras file beside it"),
+    (("lint", "model.onnx", "--format", "onnx"), "--format: expected a .keras file beside it"),
+    (("lint", "missing.keras"), "missing.keras: expected a .keras file. There is none"),
+    (("benchmark", "PLAIN", "--formats", "tflite-mixed"), "--formats: expected some of saved_model, tflite-float32"),
+])  # fmt: skip
+def test_arguments_that_do_not_fit_are_named(arguments, message, plain, segattn):
+    code, _, err = segattn(*(plain if word == "PLAIN" else word for word in arguments))
+    assert code == 2
+    assert message in err
