@@ -75,6 +75,7 @@ def test_an_exported_file_is_in_its_place_and_its_report_says_how_far_it_is(expo
         "calibration": "the same photographs" if precision == "int8" else None,
         "float_layers": {},
         "drop": None,
+        "rewritten": [],
     }
     assert not [left for left in listing(report.path.parent) if left.startswith(".unproven")]
 
