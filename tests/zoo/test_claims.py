@@ -60,6 +60,7 @@ def test_the_stated_score_is_measured_again(entry, test_split):
 @needs_data
 @pytest.mark.real_data
 @pytest.mark.slow
+@pytest.mark.every_entry
 def test_the_stated_int8_score_is_measured_again_on_the_exported_file(test_split, tmp_path):
     from keras_segattn.cli.entry import export_entry
 
