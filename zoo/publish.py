@@ -35,9 +35,9 @@ def publish(name, weights, folder=CHECKOUT):
     load_weights(model, weights)
     absorb_normalization(model)
     path = Path(folder) / f"{name}.weights.h5"
-    with tempfile.TemporaryDirectory() as folder, replacing(path) as partial:
-        model.save_weights(Path(folder) / path.name)
-        with h5py.File(Path(folder) / path.name) as whole, h5py.File(partial, "w") as half:
+    with tempfile.TemporaryDirectory() as scratch, replacing(path) as partial:
+        model.save_weights(Path(scratch) / path.name)
+        with h5py.File(Path(scratch) / path.name) as whole, h5py.File(partial, "w") as half:
             whole.visititems(lambda key, item: _copy(key, item, half))
     record(path)
     return path

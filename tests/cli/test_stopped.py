@@ -23,16 +23,15 @@ def streets(tmp_path_factory):
     return of_masks(tmp_path_factory.mktemp("stopped") / "streets")
 
 
-def start(data, run, *arguments, **options):
+def start(data, run, **options):
     """``segattn train`` in a process of its own."""
-    words = ["train", NAME, "--data", data, "--output", run, *arguments]
+    words = ["train", NAME, "--data", data, "--output", run]
     if not (run / "recipe.json").exists():
         words += ["--epochs", EPOCHS]
     else:
         words.append("--resume")
-    code = "import sys; from keras_segattn.cli.main import main; main(sys.argv[1:])"
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, text=True, **options)  # fmt: skip
+    command = [sys.executable, "-m", "keras_segattn.cli.main", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options)
 
 
 def finish(process):
