@@ -183,7 +183,8 @@ class AttentionDecoderCell(keras.layers.Layer):
         seen = self._all_steps(inputs, self.start(memory, mask, cell_state, steps))
         outputs = self._output(_hidden(self.cell, seen["cell"]), seen["context"], inputs, seen.get("fed"))
         if training and self.doubly_stochastic:
-            penalty = doubly_stochastic_penalty(seen["scores"], step_mask, mask)
+            weights = ops.cast(seen["scores"], self.variable_dtype)  # Keras adds up losses of that type alone
+            penalty = doubly_stochastic_penalty(weights, step_mask, mask)
             self.add_loss(self.doubly_stochastic * ops.mean(penalty))
         choice = seen.get("choice", seen["scores"])
         return answer(outputs, seen["scores"], choice, return_attention_scores, return_choice)

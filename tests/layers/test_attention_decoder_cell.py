@@ -182,6 +182,20 @@ def test_training_adds_the_doubly_stochastic_penalty_of_what_counts():
     assert float(decoder.losses[0]) == pytest.approx(0.5 * expected.mean(), abs=1e-5)
 
 
+@pytest.fixture
+def mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.usefixtures("mixed_precision")
+def test_the_penalty_is_a_float32_in_mixed_precision():
+    decoder = show_attend_tell()
+    outputs = decoder(arrays(), training=True)
+    assert [keras.backend.standardize_dtype(x.dtype) for x in (outputs, *decoder.losses)] == ["bfloat16", "float32"]
+
+
 def test_the_doubly_stochastic_penalty_is_0_when_each_position_is_seen_once():
     scores = np.eye(3, dtype="float32")[None]
     assert float(doubly_stochastic_penalty(scores)[0]) == 0
