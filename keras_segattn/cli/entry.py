@@ -2,7 +2,7 @@
 
 import os
 
-PROOF_INPUTS = 64
+PROOF_INPUTS = 64  # images; sentences and captions are compared on the whole split
 CALIBRATION_IMAGES = 100  # of the training split, evenly spread
 
 
@@ -94,7 +94,7 @@ def export_entry(recipe, output, *, format, precision="float32", tail=None, data
         },
     )
     model = zoo.load(recipe.name)
-    proof, proof_source = sample_inputs(recipe, "test", PROOF_INPUTS, data_dir)
+    proof, proof_source = sample_inputs(recipe, "test", PROOF_INPUTS if dataset.classes else None, data_dir)
     usual = usual_tail(dataset)
     tail = usual if tail is None else tail
     operators = recipe.operators.get(format) if (precision, tail) == ("float32", usual) else None
@@ -166,7 +166,7 @@ def sample_inputs(recipe, split, count, data_dir=None):
     Args:
         recipe: ``Recipe``.
         split: which official split.
-        count: how many, evenly spread over the split.
+        count: how many, evenly spread over the split; None for all of it, or ``PROOF_INPUTS`` free ones.
         data_dir: data folder, or None for ``KERAS_SEGATTN_DATA``.
 
     Returns:
@@ -189,6 +189,7 @@ def sample_inputs(recipe, split, count, data_dir=None):
     dataset = dataset_of(recipe)
     reads_text = recipe.image_size is None
     if not data_dir and not os.environ.get("KERAS_SEGATTN_DATA"):
+        count = PROOF_INPUTS if count is None else count
         if reads_text:
             return free_sentences(count, dataset.languages[0]), "free sentences of a grammar of three phrases"
         photographs = free_photographs(count, *recipe.image_size)
@@ -197,7 +198,8 @@ def sample_inputs(recipe, split, count, data_dir=None):
     from ..zoo.data.builder import open_split
 
     examples = open_split(dataset, split, data_folder(data_dir))
-    chosen = np.linspace(0, len(examples) - 1, min(count, len(examples))).round().astype(int)
+    count = len(examples) if count is None else min(count, len(examples))
+    chosen = np.linspace(0, len(examples) - 1, count).round().astype(int)
     inputs = [examples[int(index)]["source" if reads_text else "image"] for index in chosen]
     if dataset.files and not reads_text:  # photographs; those that are drawn have the size
         inputs = [fit(image, *recipe.image_size) for image in inputs]
