@@ -42,7 +42,7 @@ class ImageLesson:
     def __init__(self, recipe, folder):
         self.recipe, self.dataset, self.folder = recipe, dataset_of(recipe), folder
         self.examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
-        if self.dataset.is_own:  # photographs of any size, and masks that were drawn over them
+        if self.dataset.is_own and self.dataset.task == "segmentation":  # photographs and masks of any size
             self.examples = Fitted(self.examples, recipe.image_size)
         self.steps = len(self.examples) // recipe.batch_size
 
@@ -53,10 +53,10 @@ class ImageLesson:
         if self.recipe.start is not None:
             from . import load
 
-            if start_weights is None:
-                source = load(self.recipe.start)
-            else:
-                source = load(self.recipe.start, weights=False)
+            # Classes of one's own begin anew, even where they are as many.
+            others = len(self.dataset.classes) + 1 if self.dataset.is_own else None
+            source = load(self.recipe.start, weights=start_weights is None, num_classes=others)
+            if start_weights is not None:
                 load_weights(source, start_weights)
             transfer_weights(source, model)
         return model
@@ -68,7 +68,7 @@ class ImageLesson:
     def loss(self):
         return CrossEntropy(
             ignore_label=self.dataset.ignore_label,
-            class_weights=self._class_weights() if self.dataset.task == "segmentation" else None,
+            class_weights=self._class_weights() if self.dataset.task == "segmentation" or self.dataset.is_own else None,
             label_smoothing=self.recipe.label_smoothing,
         )
 
@@ -76,7 +76,7 @@ class ImageLesson:
         num_classes = len(self.dataset.classes)
         counts = sum(np.bincount(example["label"].ravel(), minlength=256)[:num_classes] for example in self.examples)
         if not counts.any():
-            raise DataError(f"{self.dataset.title}: expected labelled pixels in the training split. Found none")
+            raise DataError(f"{self.dataset.title}: expected labels in the training split. Found none")
         return class_weights_from_frequency(counts / counts.sum())
 
     def batches(self, epoch):

@@ -29,6 +29,8 @@ def command(target, data_dir, data, split, run, threads, table, as_json):
     model = open_target(target, threads, run)
     own = data or (data_of_run(target) if target.endswith(".keras") else None)
     dataset = dataset_named(str(own or model.dataset))
+    if dataset.is_own:
+        dataset = dataset.seen(model.image_size, model.channels)
     folder = own or data_folder(data_dir)
     if dataset.classes != model.classes:
         expected, received = ", ".join(model.classes), ", ".join(dataset.classes)

@@ -43,6 +43,7 @@ def finish(recipe, run):
             palette=dataset.palette,
             ignore_label=dataset.ignore_label,
             image_size=tuple(recipe.image_size),
+            channels=dataset.channels,
             provenance={
                 "dataset": dataset.title,
                 "terms": dataset.terms,

@@ -74,6 +74,6 @@ def _learn(base, data, output, minutes, epochs, seed, resume):
             raise
         click.echo("\ninterrupted: the best model so far is kept; --resume goes on")
     scores = finish(recipe, output)
-    for name in ("mean_iou", "pixel_accuracy"):
+    for name in (name for name in scores if not name.startswith(("iou_", "error_"))):  # those are of one class
         click.echo(f"test {name:<16} {scores[name]:6.2f}")
     click.echo(f"next: segattn predict {output}/model.keras PHOTO, or segattn export {output}/model.keras")

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -88,6 +89,66 @@ def test_a_run_goes_on_where_it_stopped(run, streets, segattn, tmp_path):
     assert len((folder / "log.csv").read_text().splitlines()) == 4
 
 
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    """Class folders: photographs of a bright bar that lies, and of one that stands."""
+    folder = tmp_path_factory.mktemp("own") / "bars"
+    for index in range(80):
+        rng = np.random.default_rng(index)
+        image = rng.normal(60, 20, (40, 48, 3))
+        place = rng.integers(8, 24)
+        if index % 2:
+            image[place : place + 8, 4:-4] += 140
+        else:
+            image[4:-4, place : place + 8] += 140
+        home = folder / ("standing", "lying")[index % 2]
+        home.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.clip(image, 0, 255).astype("uint8")).save(home / f"{index:02}.png")
+    return folder
+
+
+def test_an_entry_of_recognition_learns_class_folders(bars, segattn, tmp_path):
+    run = tmp_path / "run"
+    code, said, err = segattn("train", "stn_affine_mnist_r", "--data", bars, "--output", run, "--epochs", "30")
+    assert code == 0, err
+    scores = json.loads((run / "scores.json").read_text())
+    assert scores.keys() == {"error", "error_lying", "error_standing"}
+    assert scores["error"] == 0
+    assert "test error              0.00" in said
+    assert "error_lying" not in said
+    assert Image.open(run / "predictions.png").size == (96 + 2 * 160, 6 * 96)
+    code, said, _ = segattn("evaluate", run / "model.keras", "--json")
+    assert json.loads(said)["values"] == scores
+    photograph = bars / "lying" / "01.png"
+    code, said, _ = segattn("export", run / "model.keras", "--format", "onnx", "--output", tmp_path)
+    assert code == 0
+    runner = Runner(tmp_path / "st_cnn_bars_float32.onnx")
+    assert (runner.metadata.classes, runner.metadata.channels) == (("lying", "standing"), 1)
+    for target in (run / "model.keras", runner.path):
+        code, said, _ = segattn("predict", target, photograph, "--json", "--output", tmp_path / "seen")
+        assert max(json.loads(said)[0]["classes"].items(), key=lambda pair: pair[1])[0] == "lying"
+
+
+def test_the_score_layer_begins_anew_though_the_classes_are_as_many(tmp_path):
+    from keras_segattn.zoo import load
+    from keras_segattn.zoo.lessons import ImageLesson
+
+    for index in range(100):
+        home = tmp_path / "letters" / "abcdefghij"[index % 10]
+        home.mkdir(parents=True, exist_ok=True)
+        image = np.random.default_rng(index).integers(0, 256, (32, 32), "uint8")
+        Image.fromarray(image).save(home / f"{index}.png")
+    recipe = fine_tune.own_recipe(info("cnn_mnist_r"), tmp_path / "letters", epochs=1)
+    begun, entry = ImageLesson(recipe, recipe.dataset).start(), load("cnn_mnist_r")
+    same = {
+        layer.name: all(map(np.array_equal, layer.get_weights(), entry.get_layer(layer.name).get_weights()))
+        for layer in begun.layers if layer.weights
+    }  # fmt: skip
+    assert same.pop("logits") is False
+    assert same
+    assert all(same.values())
+
+
 def test_spoilt_data_are_refused_before_anything_is_written(streets, segattn, tmp_path):
     data = shutil.copytree(streets, tmp_path / "spoilt")
     (data / "images" / f"{NAMES[2]}.jpg").write_bytes(b"no photograph")
@@ -109,8 +170,13 @@ def test_arguments_that_do_not_fit_are_named(arguments, message, streets, segatt
 
 def test_a_task_that_the_entry_does_not_do_is_refused(tmp_path):
     (tmp_path / "data.tsv").write_text("".join(f"ein Hund {i}\ta dog {i}\n" for i in range(60)))
-    with pytest.raises(ValueError, match="data: expected those of an entry that segments"):
+    with pytest.raises(ValueError, match="data: expected those of segmentation or recognition. .* is for translation"):
         fine_tune.own_recipe(info(NAME), tmp_path, epochs=1)
+
+
+def test_masks_are_refused_by_an_entry_that_names_classes(streets):
+    with pytest.raises(ValueError, match="data: expected those of recognition, as cnn_mnist_r does. .* segmentation"):
+        fine_tune.own_recipe(info("cnn_mnist_r"), streets, epochs=1)
 
 
 def test_the_epochs_are_those_that_there_is_time_for(streets, monkeypatch):

@@ -32,14 +32,17 @@ __all__ = [
 
 
 def dataset_of(recipe):
-    """The data set of a recipe, see ``dataset_named``.
+    """The data set of a recipe, see ``dataset_named``; images of one's own are as the entry sees them that learns them.
 
     Example:
         >>> from keras_segattn import zoo
         >>> dataset_of(zoo.info("fcn8s_mobilenet_camvid")).title
         'CamVid (SegNet version, 11 classes)'
     """
-    return dataset_named(recipe.dataset)
+    from .. import info
+
+    dataset = dataset_named(recipe.dataset)
+    return dataset.seen(recipe.image_size, dataset_of(info(recipe.start)).channels) if dataset.is_own else dataset
 
 
 def dataset_named(name):

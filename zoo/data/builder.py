@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from ...images import fit, read_image
+from ...images import fit, read_image, to_channels
 from . import cache_folder
 from .dataset import DataError
 from .packed import read_packed
@@ -145,7 +145,10 @@ _FORMS = {
             "label": tfds.features.Scalar(dtype=np.uint8),
         },
         encode=lambda dataset, image, label: {"image": fit(read_image(image), *dataset.image_size), "label": label},
-        decode=lambda dataset, record: {"image": record["image"], "label": np.uint8(record["label"])},
+        decode=lambda dataset, record: {
+            "image": to_channels(record["image"], dataset.channels),
+            "label": np.uint8(record["label"]),
+        },
         in_order=False,
     ),
     "translation": _Form(

@@ -1,7 +1,7 @@
 """What a data set is to this project: its facts, and how its files are found."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class DataError(ValueError):
@@ -92,3 +92,24 @@ class Dataset:
     source: str
     meaning: str = ""
     is_own: bool = False
+
+    def seen(self, image_size, channels):
+        """The data set as a model sees it, that names the class of an image: all of that size, with those channels.
+
+        Others stay as they are: their labels and captions are of the photographs, whatever is made of those.
+
+        Args:
+            image_size: (H, W).
+            channels: C.
+
+        Returns:
+            ``Dataset``.
+
+        Example:
+            >>> from keras_segattn.zoo.data import DATASETS
+            >>> DATASETS["camvid"].seen((28, 28), 1).image_size
+            (360, 480)
+        """
+        if self.task != "recognition":
+            return self
+        return replace(self, image_size=tuple(image_size), channels=channels, meaning=f"{self.meaning} {image_size}")

@@ -4,7 +4,7 @@ import grain
 import numpy as np
 
 from ...images import fit, restore
-from .augment import random_view
+from .augment import random_look, random_view
 
 
 def training_batches(examples, recipe, ignore_label, epoch):
@@ -37,9 +37,12 @@ def training_batches(examples, recipe, ignore_label, epoch):
         return _drawn_batches(examples, recipe.batch_size, seed)
 
     def view(example, rng):
+        image, label = example["image"], example["label"]
+        if not label.ndim:
+            return random_look(image, rng, scale=recipe.scale, colour=recipe.colour), label
         return random_view(
-            example["image"],
-            example["label"],
+            image,
+            label,
             rng,
             crop=recipe.crop,
             scale=recipe.scale,

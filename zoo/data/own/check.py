@@ -39,7 +39,7 @@ class Kind:
 
 
 ORDER = ("train", "val", "test")
-LEARNED = ("segmentation",)  # tasks that an entry of the zoo learns from a folder
+LEARNED = ("segmentation", "recognition")  # tasks that an entry of the zoo learns from a folder
 TEXTS = ("classes.txt", "label*.txt", "captions.*", "*.tsv", "train*.txt", "val*.txt", "test*.txt")
 KINDS = {
     "unreadable": Kind(True, "leave the file out, or fetch it anew"),
