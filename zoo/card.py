@@ -52,6 +52,7 @@ def card(name, table):
             results_table([name], table),
             "",
             *_seeds(name, dataset, table),
+            *_beams(name, recipe, table),
             "## Files",
             "",
             files_table(name, table),
@@ -208,13 +209,27 @@ def _metric(name):
 
 def _seeds(name, dataset, table):
     """The scores of every seed that was trained, if there are several."""
-    facts = {"entry": name, "format": "keras", "metric": _metric(name), "split": "test"}
+    facts = {"entry": name, "format": "keras", "tail": "", "metric": _metric(name), "split": "test"}
     scores = {int(row["seed"]): float(row["value"]) for row in _of_metric(table=table, **facts)}
     if len(scores) < 2:
         return []
     each = ", ".join(f"{score:.2f} (seed {seed})" for seed, score in sorted(scores.items()))
     median = statistics.median(scores.values())
     return [f"Trained {len(scores)} times: {each}; the median is {median:.2f}, and its weights are the zoo's.", ""]
+
+
+def _beams(name, recipe, table):
+    """The scores of searches with other numbers of hypotheses than the recipe's, if there are some."""
+    facts = {"entry": name, "format": "keras", "metric": _metric(name), "split": "test", "seed": str(recipe.seed)}
+    scores = {
+        int(row["tail"].split()[0]): float(row["value"])
+        for row in _of_metric(table, **facts)
+        if row["tail"].endswith("beams")
+    }
+    if not scores:
+        return []
+    each = ", ".join(f"{score:.2f} with {beams}" for beams, score in sorted(scores.items()))
+    return [f"The search has {recipe.beams} beams; it reaches {each}.", ""]
 
 
 _PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")
@@ -260,7 +275,7 @@ def tails_table(name, table):
     lines = [f"| tail | ms | kB an answer | test {task.title} | lost |", "|---|---|---|---|---|"]
     facts = {"entry": name, "format": "tflite", "precision": "float32"}
     seed = str(info(name).seed)
-    whole = results.latest(table, entry=name, format="keras", metric=task.metric, split="test", seed=seed)
+    whole = results.latest(table, entry=name, format="keras", tail="", metric=task.metric, split="test", seed=seed)
     for row in _of_metric(table, **facts, metric="output_bytes"):
         value = _values(row, table)
         lost = task.direction * (float(whole["value"]) - value[task.metric])
@@ -290,7 +305,7 @@ def _values(row, table):
 
 
 def _parts_table(name, dataset, table):
-    facts = {"entry": name, "format": "keras", "split": "test", "seed": str(info(name).seed)}
+    facts = {"entry": name, "format": "keras", "tail": "", "split": "test", "seed": str(info(name).seed)}
     _, part, title, metrics = _WORDS[dataset.task].parts
     if dataset.classes:
         metrics = {label: f"{metrics}_{label}" for label in dataset.classes}

@@ -11,10 +11,11 @@ import click
 @click.option("--data", help="Folder of your own data; default: the one that a .keras file has learned.")
 @click.option("--split", default="test", show_default=True)
 @click.option("--run", help="Folder of a training of the entry, whose weights are evaluated instead of the zoo's.")
+@click.option("--beams", type=click.IntRange(1, 10), help="Hypotheses of an entry's search; default: its recipe's.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads, for a file.")
 @click.option("--results", "table", help="Table to write to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
-def command(target, data_dir, data, split, run, threads, table, as_json):
+def command(target, data_dir, data, split, run, beams, threads, table, as_json):
     """Evaluate TARGET, the name of an entry or an exported file, and write its scores to results.csv.
 
     Those of a model that learned a folder of one's own are told, and not written.
@@ -26,7 +27,7 @@ def command(target, data_dir, data, split, run, threads, table, as_json):
     from .keras_file import data_of_run
     from .target import open_target
 
-    model = open_target(target, threads, run)
+    model = open_target(target, threads, run, beams)
     own = data or (data_of_run(target) if target.endswith(".keras") else None)
     dataset = dataset_named(str(own or model.dataset))
     if dataset.is_own:
@@ -48,7 +49,7 @@ def command(target, data_dir, data, split, run, threads, table, as_json):
         entry=model.entry,
         format=model.format,
         precision=model.precision,
-        tail=model.tail,
+        tail=model.tail if beams is None else f"{beams} beams",
         split=split,
         images=len(examples),
         seed=model.seed,

@@ -24,14 +24,14 @@ def command(pattern, as_json, names):
     for name in found:
         recipe = zoo.info(name)
         task = TASKS[DATASETS[recipe.dataset].task]
-        facts = {"entry": name, "format": "keras", "split": "test", "seed": str(recipe.seed)}
+        facts = {"entry": name, "format": "keras", "tail": "", "split": "test", "seed": str(recipe.seed)}
         score = results.latest(rows, **facts, metric=task.metric)
         entries.append(
             {
                 "name": name,
                 "model": recipe.model,
                 "dataset": recipe.dataset,
-                "image_size": list(recipe.image_size),
+                "image_size": recipe.image_size and list(recipe.image_size),
                 "task": DATASETS[recipe.dataset].task,
                 "metric": task.metric,
                 "value": float(score["value"]) if score else None,
@@ -41,6 +41,6 @@ def command(pattern, as_json, names):
         click.echo(json.dumps(entries, indent=2))
         return
     for entry in entries:
-        height, width = entry["image_size"]
+        size = "x".join(map(str, entry["image_size"] or ())) or "text"
         value = "not evaluated" if entry["value"] is None else f"test {entry['metric']} {entry['value']:.2f}"
-        click.echo(f"{entry['name']:<28} {entry['dataset']:<15} {height}x{width}  {value}")
+        click.echo(f"{entry['name']:<30} {entry['dataset']:<15} {size:<7}  {value}")

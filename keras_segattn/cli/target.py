@@ -1,7 +1,7 @@
 """What a verb is pointed at: an entry of the zoo, or an exported file. Both give answers for an image or a sentence."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FILES = (".tflite", ".onnx", ".keras")
@@ -73,7 +73,7 @@ def is_exported(name):
     return Path(name).suffix in FILES or is_saved_model(name)
 
 
-def open_target(name, threads=None, run=None):
+def open_target(name, threads=None, run=None, beams=None):
     """Open an entry or a file.
 
     Args:
@@ -81,23 +81,25 @@ def open_target(name, threads=None, run=None):
             SavedModel, or of a .keras file.
         threads: processor threads for a file, or None.
         run: folder of a training of that entry, whose best weights are taken instead of the zoo's; or None.
+        beams: of an entry of language, another number of hypotheses than its recipe's; or None.
 
     Returns:
         ``Target``.
 
     Raises:
         UnknownEntry: if it is neither.
-        ValueError: if the run is not one of that entry.
+        ValueError: if the run is not one of that entry, or there is nothing to search.
 
     Example:
         >>> open_target("fcn8s_mobilenet_camvid").classes[0]
         'sky'
     """
     if is_exported(name):
-        if run is not None:
-            raise ValueError(f"run: expected the name of an entry beside it. Received: the file {name}")
+        for argument, value in (("run", run), ("beams", beams)):
+            if value is not None:
+                raise ValueError(f"{argument}: expected the name of an entry beside it. Received: the file {name}")
         return _keras_file(name) if str(name).endswith(".keras") else _file(name, threads)
-    return _entry(name, run)
+    return _entry(name, run, beams)
 
 
 def _file(path, threads):
@@ -141,7 +143,7 @@ def _labels_of_file(runner):
     }
 
 
-def _entry(name, run):
+def _entry(name, run, beams):
     from .. import zoo
     from ..models import load_weights
     from ..zoo.build import writer
@@ -150,6 +152,10 @@ def _entry(name, run):
 
     recipe = zoo.info(name)
     dataset = DATASETS[recipe.dataset]
+    if beams is not None:
+        if dataset.classes:
+            raise ValueError(f"beams: expected an entry that writes sentences. Received: {name}")
+        recipe = replace(recipe, beams=beams)
     model = zoo.load(name, weights=run is None)
     seed = None
     if run is not None:

@@ -37,7 +37,7 @@ def drop(name, **facts):
     table, seed = results.read(), str(zoo.info(name).seed)
     whole, file = (
         float(results.latest(table, entry=name, metric=task(name).metric, split="test", seed=seed, **same)["value"])
-        for same in ({"format": "keras"}, {"tail": "labels", **facts})
+        for same in ({"format": "keras", "tail": ""}, {"tail": "labels", **facts})
     )
     return task(name).direction * (whole - file)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from keras_segattn import models, zoo
 from keras_segattn.vocabulary import Vocabulary
+from keras_segattn.zoo import card, results
 
 TRANSLATOR, CAPTIONER = "rnnsearch_multi30k_de_en", "show_attend_tell_soft_flickr8k"
 PHOTO = Path(sklearn.__file__).parent / "datasets" / "images" / "china.jpg"
@@ -103,6 +104,35 @@ def test_a_photograph_that_cannot_be_read_fails_before_a_model_is_built(segattn,
     assert code != 0
     assert "text.jpg" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_entries_that_read_text_are_listed(segattn, monkeypatch):
+    monkeypatch.setattr(zoo, "list_models", lambda pattern: [TRANSLATOR, CAPTIONER])
+    code, out, _ = segattn("list")
+    assert code == 0
+    assert [line.split()[:3] for line in out.splitlines()] == [
+        [TRANSLATOR, "multi30k_de_en", "text"],
+        [CAPTIONER, "flickr8k", "224x224"],
+    ]
+
+
+def test_a_search_with_other_beams_is_a_row_of_its_own(small, segattn, drawn_multi30k, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
+    table = tmp_path / "results.csv"
+    for beams in ((), ("--beams", 1)):
+        code, _, _ = segattn("evaluate", TRANSLATOR, "--data-dir", drawn_multi30k, "--results", table, *beams)
+        assert code == 0
+    rows = [row for row in results.read(table) if row["metric"] == "bleu"]
+    assert [row["tail"] for row in rows] == ["", "1 beams"]
+    (said,) = [line for line in card.card(TRANSLATOR, results.read(table)).splitlines() if "beams; it" in line]
+    assert said == f"The search has 5 beams; it reaches {float(rows[1]['value']):.2f} with 1."
+
+
+@pytest.mark.parametrize("target", ["cnn_mnist_r", "model.onnx"])
+def test_nothing_else_has_beams(target, segattn):
+    code, _, err = segattn("evaluate", target, "--beams", 2)
+    assert code == 1
+    assert "beams: expected " in err
 
 
 def test_sentences_have_no_tiles(small, segattn):
