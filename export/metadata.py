@@ -177,7 +177,8 @@ def attach(path, metadata):
             (extra / name).write_bytes(data)
     elif path.suffix == ".keras":
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(zipfile.ZipInfo(f"{KEY}.json"), metadata.to_json())
+            for name, data in {f"{KEY}.json": metadata.to_json(), **metadata.files}.items():
+                archive.writestr(zipfile.ZipInfo(name), data)
     elif path.suffix == ".onnx":
         import onnx
 

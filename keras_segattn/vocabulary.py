@@ -100,6 +100,16 @@ class Vocabulary:
     def __hash__(self):
         return hash(self.data)
 
+    @property
+    def tokens(self):
+        """What each id stands for, as a tuple of str, the four special ones among them.
+
+        Example:
+            >>> sorted(Vocabulary.learn(["to be or not to be"], size=8, kind="words").tokens[4:])
+            ['\u2581be', '\u2581not', '\u2581or', '\u2581to']
+        """
+        return tuple(self._processor.id_to_piece(token) for token in range(len(self)))
+
     def encode(self, text, *, alpha=None):
         """The ids of a text, without those of start and end.
 

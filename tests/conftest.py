@@ -96,7 +96,7 @@ def trainable_camvid(drawn_camvid, settle):
     return drawn_camvid
 
 
-def _sentences(language):
+def sentences(language):
     """72 sentences, the same ones in each language."""
     (colours, things, verbs), places = _WORDS[language], _PLACES[language]
     return [f"{c} {t} {v}{p}." for p in places for c in colours for t in things for v in verbs]
@@ -111,9 +111,9 @@ def drawn_multi30k(tmp_path_factory):
     order = np.random.default_rng(0).permutation(72)
     parts = {"train": order[:56], "val": order[56:64], "test_2016_flickr": order[64:]}
     for language in ("de", "en"):
-        sentences = _sentences(language)
+        lines = sentences(language)
         for split, chosen in parts.items():
-            text = "".join(f"{sentences[index]}\n" for index in chosen)
+            text = "".join(f"{lines[index]}\n" for index in chosen)
             (raw / f"{split}.{language}.gz").write_bytes(gzip.compress(text.encode()))
     return folder
 

@@ -9,9 +9,10 @@ from keras import ops
 from ..class_weights import class_weights_from_frequency
 from ..layers import Reinforce
 from ..losses import CrossEntropy
-from ..models import Writer, load_weights, transfer_weights
+from ..models import Writer, load_weights, transfer_weights, transfer_words
 from ..models.language.decoder import last_call
 from ..models.language.sentences import vocabularies_of
+from ..models.transfer import OF_WORDS
 from ..vocabulary import END, PAD, Vocabulary
 from .build import build
 from .data import TASKS, DataError, dataset_of
@@ -51,14 +52,9 @@ class ImageLesson:
         size = self.recipe.image_size if self.dataset.task == "recognition" else (None, None)
         model = build(self.recipe, image_size=size, **imagenet(self.recipe, self.folder))
         if self.recipe.start is not None:
-            from . import load
-
             # Classes of one's own begin anew, even where they are as many.
             others = len(self.dataset.classes) + 1 if self.dataset.is_own else None
-            source = load(self.recipe.start, weights=start_weights is None, num_classes=others)
-            if start_weights is not None:
-                load_weights(source, start_weights)
-            transfer_weights(source, model)
+            transfer_weights(_continued(self.recipe, start_weights, num_classes=others), model)
         return model
 
     def learner(self, model):
@@ -117,6 +113,7 @@ class TranslationLesson:
         for name, texts in zip(("source_tokens", "target_tokens"), zip(*self.pairs, strict=True), strict=True):
             tokens = model.get_layer(name)
             tokens.vocabulary = Vocabulary.learn(texts, tokens.size)
+        _continue(model, self.recipe, start_weights)
         return model
 
     def learner(self, model):
@@ -175,6 +172,7 @@ class CaptionLesson:
         self.ids = encode_pairs(self.pairs, (None, tokens.vocabulary))
         if "logits" in [layer.name for layer in model.layers]:  # else their own embedding scores the words
             model.get_layer("logits").bias.assign(self._log_frequencies(tokens.size))
+        _continue(model, self.recipe, start_weights)
         return model
 
     def _log_frequencies(self, size):
@@ -220,6 +218,24 @@ class CaptionLesson:
             grids = self.validation_grids[first : first + 250].astype("float32")
             found += [self._vocabulary.decode(ids) for ids in self._writer.predict_on_batch({"grid": grids})["tokens"]]
         return caption_bleu(found, self.references)["bleu_4"]
+
+
+def _continued(recipe, start_weights, **arguments):
+    """The entry that a training continues, with its own weights or those of a file."""
+    from . import load
+
+    source = load(recipe.start, weights=start_weights is None, **arguments)
+    if start_weights is not None:
+        load_weights(source, start_weights)
+    return source
+
+
+def _continue(model, recipe, start_weights):
+    """Begin a model of language as the entry that it continues, if it does: the words that both have are kept."""
+    if recipe.start is not None:
+        source = _continued(recipe, start_weights)
+        transfer_weights(source, model, without=OF_WORDS)
+        transfer_words(source, model)
 
 
 def _reinforced(model):

@@ -71,7 +71,7 @@ def _facts(report):
 
 
 def _tell(report):
-    from ..zoo.data.own.check import KINDS, LEARNED
+    from ..zoo.data.own.check import KINDS
 
     dataset = report.dataset
     if dataset is not None:
@@ -89,8 +89,6 @@ def _tell(report):
         if found:
             more = f"{len(found) - MOST} more of them; " if len(found) > MOST else ""
             click.echo(f"  {more}{facts.remedy}")
-    if dataset is not None and dataset.task not in LEARNED:
-        click.echo(f"no entry of the zoo learns {dataset.task} from a folder yet")
     click.echo("training can start" if report.can_train else "training cannot start")
 
 

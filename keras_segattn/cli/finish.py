@@ -26,7 +26,9 @@ def finish(recipe, run):
     from .. import __version__
     from ..export import Metadata
     from ..export.metadata import attach
+    from ..export.sentences import described
     from ..files import replacing
+    from ..zoo.build import writer
     from ..zoo.data import dataset_of
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate, labels_of
@@ -34,26 +36,36 @@ def finish(recipe, run):
 
     run, dataset = Path(run), dataset_of(recipe)
     model = model_of(recipe, run)
+    metadata = Metadata(
+        name=recipe.name,
+        task=dataset.task,
+        classes=dataset.classes,
+        palette=dataset.palette,
+        ignore_label=dataset.ignore_label,
+        languages=dataset.languages,
+        image_size=recipe.image_size,
+        channels=dataset.channels,
+        provenance={
+            "dataset": dataset.title,
+            "terms": dataset.terms,
+            "start": recipe.start,
+            "keras_segattn": __version__,
+            "keras": keras.__version__,
+        },
+    )
+    answers = labels_of(model)
+    if not dataset.classes:
+        written = writer(model, recipe)
+        metadata = described(written, metadata, "float32", recipe.max_tokens)
+
+        def answers(inputs):
+            return [sentence.text for sentence in written.write(inputs)]
+
     with replacing(run / "model.keras") as partial:
         model.save(partial)
-        attach(partial, Metadata(
-            name=recipe.name,
-            task=dataset.task,
-            classes=dataset.classes,
-            palette=dataset.palette,
-            ignore_label=dataset.ignore_label,
-            image_size=tuple(recipe.image_size),
-            channels=dataset.channels,
-            provenance={
-                "dataset": dataset.title,
-                "terms": dataset.terms,
-                "start": recipe.start,
-                "keras_segattn": __version__,
-                "keras": keras.__version__,
-            },
-        ))  # fmt: skip
+        attach(partial, metadata)
     examples = open_split(dataset, "test", Path(recipe.dataset))
-    scores = evaluate(labels_of(model), examples, dataset, image_size=recipe.image_size)
+    scores = evaluate(answers, examples, dataset, image_size=recipe.image_size)
     for name, text in (("scores.json", json.dumps(scores, indent=2)), ("card.md", _card(recipe, dataset, scores))):
         with replacing(run / name) as partial:
             partial.write_text(text, encoding="utf-8")
@@ -66,9 +78,9 @@ def _card(recipe, dataset, scores):
     lines = [
         f"# {recipe.name}",
         "",
-        f"{dataset.title}: {splits} photographs. Began as {recipe.start}, with score layers of its own.",
+        f"{dataset.title}: {splits} examples. Began as {recipe.start}, with score layers of its own.",
         "",
-        "![Photographs, their labels, and the model's, of the validation split](predictions.png)",
+        "![Examples of the validation split, what they should say, and what the model says](predictions.png)",
         "",
         "## Scores on the test split, in points of 100",
         "",

@@ -118,6 +118,8 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
     from ..export.rewrite import rewrite as rewritten
 
     model, metadata = open_keras(path)
+    if metadata.writing:
+        return _export_sentences(path, model, metadata, output, format, precision, images)
     if precision == "mixed":
         raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
     weights = _sha256(path)
@@ -139,6 +141,66 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         calibration_source=source if precision == "int8" else None,
     )
     return replace(report, rewritten=changes), metadata, weights
+
+
+def _export_sentences(path, model, metadata, output, format, precision, folder):
+    from .. import __version__
+    from ..export import export_writer
+
+    weights, writing = _sha256(path), metadata.writing
+    if metadata.task == "translation":
+        inputs, source = _texts(folder or data_of_run(path))
+    else:
+        inputs, _, source = _photographs(metadata, folder or data_of_run(path))
+    report = export_writer(
+        writer_of(model, writing),
+        output,
+        replace(metadata, provenance={**metadata.provenance, "weights_sha256": weights, "keras_segattn": __version__}),
+        format=format,
+        precision=precision,
+        max_tokens=writing.max_tokens,
+        inputs=inputs,
+        inputs_source=source,
+    )
+    return report, metadata, weights
+
+
+def writer_of(model, writing):
+    """The search over a model of language that was opened.
+
+    Args:
+        model: keras.Model.
+        writing: ``export.metadata.Writing``.
+
+    Returns:
+        ``models.Writer``.
+
+    Example:
+        >>> model, metadata = open_keras("runs/letters/model.keras")         # doctest: +SKIP
+        >>> writer_of(model, metadata.writing).write(["a letter"])           # doctest: +SKIP
+    """
+    from ..models import Writer
+
+    how = {name: getattr(writing, name) for name in ("beams", "max_length", "length_power")}
+    return Writer(model, **how)
+
+
+def _texts(folder):
+    """(sentences to prove a file on, where they come from in words): those that training has not seen come first."""
+    from ..zoo.data import dataset_named
+
+    if folder is None:
+        raise click.UsageError("--images: expected the folder of sentences that it learned. That is not where it was")
+    dataset = dataset_named(str(folder))
+    texts = [source for split in ("test", "val", "train") for _, source, _ in dataset.files(None, split)]
+    return list(dict.fromkeys(texts))[:PROOF_INPUTS], f"the sentences of {dataset.title}"
+
+
+def _sees(path, metadata):
+    """Raise UsageError unless a model says what is in an image."""
+    if metadata.writing:
+        expected = "expected a model that names classes. It writes sentences; segattn export makes a file of it"
+        raise click.UsageError(f"{path}: {expected}")
 
 
 def _sha256(path):
@@ -195,6 +257,7 @@ def converted(path, format):
     from ..export.tails import outputs
 
     model, metadata = open_keras(path)
+    _sees(path, metadata)
     check(model)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / file_name(metadata.name, format)
@@ -218,6 +281,7 @@ def first_photograph(path, images=None):
         (256, 352, 3)
     """
     _, metadata = open_keras(path)
+    _sees(path, metadata)
     return _photographs(metadata, images or data_of_run(path))[0][0]
 
 
@@ -260,13 +324,14 @@ def _photographs(metadata, folder):
 
 
 def _files(folder):
-    """Photographs to prove a file on, and to calibrate it with: of data those of test and train, else all."""
+    """Photographs to prove a file on, and to calibrate it with: of data first those of test, and of train; else all."""
     from ..zoo.data import DataError, dataset_named
     from ..zoo.data.own.layouts import IMAGES
 
     try:
         dataset = dataset_named(str(folder))
-        return [[row[1] for row in dataset.files(None, split)] for split in ("test", "train")]
+        test, val, train = ([row[1] for row in dataset.files(None, split)] for split in ("test", "val", "train"))
+        return test if len(test) >= PROOF_INPUTS else [*test, *val, *train][:PROOF_INPUTS], train
     except DataError:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.name[0] != ".")
         return files, files

@@ -111,10 +111,11 @@ def _file(path, threads):
 
 
 def _keras_file(path):
-    from .keras_file import open_keras
+    from .keras_file import open_keras, writer_of
 
     model, facts = open_keras(path)
-    return _described(facts, "keras", "", _labels_of(model))
+    answers = {"write": writer_of(model, facts.writing).write} if facts.writing else _labels_of(model)
+    return _described(facts, "keras", "", answers)
 
 
 def _described(facts, format, tail, answers):

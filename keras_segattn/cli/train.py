@@ -66,7 +66,8 @@ def _learn(base, data, output, minutes, epochs, seed, resume):
             raise click.UsageError(f"--resume: expected a training of {base.name} on {data}. {told}")
     else:
         recipe = own_recipe(base, data, minutes=minutes or MINUTES, epochs=epochs, seed=seed)
-    click.echo(f"{recipe.epochs} epochs of views {recipe.crop[1]} x {recipe.crop[0]}, {recipe.batch_size} in a step")
+    views = f"views {recipe.crop[1]} x {recipe.crop[0]}" if recipe.crop else "sentences"
+    click.echo(f"{recipe.epochs} epochs of {views}, {recipe.batch_size} in a step")
     try:
         train(recipe, output, resume=resume, watch=Watch(recipe, output))
     except KeyboardInterrupt:
@@ -74,6 +75,7 @@ def _learn(base, data, output, minutes, epochs, seed, resume):
             raise
         click.echo("\ninterrupted: the best model so far is kept; --resume goes on")
     scores = finish(recipe, output)
-    for name in (name for name in scores if not name.startswith(("iou_", "error_"))):  # those are of one class
+    for name in (name for name in scores if not name.startswith(("iou_", "error_"))):  # which are of one class
         click.echo(f"test {name:<16} {scores[name]:6.2f}")
-    click.echo(f"next: segattn predict {output}/model.keras PHOTO, or segattn export {output}/model.keras")
+    given = "PHOTO" if recipe.image_size else "TEXT"
+    click.echo(f"next: segattn predict {output}/model.keras {given}, or segattn export {output}/model.keras")

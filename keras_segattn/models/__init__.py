@@ -22,7 +22,7 @@ from .recognition.spatial_transformer import (
     transformers,
 )
 from .segmentation.fcn import fcn8s, fcn16s, fcn32s
-from .transfer import load_weights, transfer_weights
+from .transfer import load_weights, transfer_weights, transfer_words
 from .upsampling import UPSAMPLING, convert_upsampling
 
 # Every builder by name: what a recipe may ask for.
@@ -64,5 +64,6 @@ __all__ = [
     "st_cnn",
     "st_fully_connected",
     "transfer_weights",
+    "transfer_words",
     "transformers",
 ]

@@ -42,7 +42,7 @@ def test_a_run_leaves_a_model_its_scores_its_card_and_pictures(run, streets):
     assert f"test mean_iou         {scores['mean_iou']:6.2f}" in said
     assert f"next: segattn predict {folder}/model.keras PHOTO" in said
     card = (folder / "card.md").read_text()
-    assert "streets: 28 train, 6 val, 6 test photographs. Began as fcn8s_mobilenet_camvid" in card
+    assert "streets: 28 train, 6 val, 6 test examples. Began as fcn8s_mobilenet_camvid" in card
     assert Image.open(folder / "curve.png").size == (640, 320)
     assert Image.open(folder / "predictions.png").size == (3 * 64, 6 * 32)
     with (folder / "log.csv").open(newline="") as file:
@@ -116,7 +116,7 @@ def test_an_entry_of_recognition_learns_class_folders(bars, segattn, tmp_path):
     assert scores["error"] == 0
     assert "test error              0.00" in said
     assert "error_lying" not in said
-    assert Image.open(run / "predictions.png").size == (96 + 2 * 160, 6 * 96)
+    assert Image.open(run / "predictions.png").size == (96 + 640, 6 * 96)
     code, said, _ = segattn("evaluate", run / "model.keras", "--json")
     assert json.loads(said)["values"] == scores
     photograph = bars / "lying" / "01.png"
@@ -170,7 +170,7 @@ def test_arguments_that_do_not_fit_are_named(arguments, message, streets, segatt
 
 def test_a_task_that_the_entry_does_not_do_is_refused(tmp_path):
     (tmp_path / "data.tsv").write_text("".join(f"ein Hund {i}\ta dog {i}\n" for i in range(60)))
-    with pytest.raises(ValueError, match="data: expected those of segmentation or recognition. .* is for translation"):
+    with pytest.raises(ValueError, match="data: expected those of segmentation, as fcn8s.* is for translation"):
         fine_tune.own_recipe(info(NAME), tmp_path, epochs=1)
 
 

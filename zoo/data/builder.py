@@ -111,19 +111,23 @@ class _Form(NamedTuple):
 
 
 def _encode_captioned(dataset, photograph, captions):
+    if dataset.is_own:  # in any format, and perhaps turned by its EXIF
+        stored = io.BytesIO()
+        Image.fromarray(fit(read_image(photograph), *dataset.image_size)).save(stored, "PNG")
+        return {"image": stored.getvalue(), "captions": captions}
     data = read_packed(photograph)
-    _decode_jpeg(data, photograph)
+    _decode(data, photograph, "JPEG")
     return {"image": data, "captions": captions}
 
 
 def _decode_captioned(dataset, record):
-    image = fit(_decode_jpeg(record["image"], record["key"]), *dataset.image_size)
+    image = fit(_decode(record["image"], record["key"], "JPEG", "PNG"), *dataset.image_size)
     return {"image": image, "captions": tuple(map(_text, record["captions"]))}
 
 
-def _decode_jpeg(data, name):
+def _decode(data, name, *formats):
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+        with Image.open(io.BytesIO(data), formats=formats) as picture:
             return np.array(picture.convert("RGB"))
     except Exception as error:  # Pillow raises nearly anything on a damaged file
         raise DataError(f"{name}: expected a photograph, JPEG. Pillow cannot read it: {error}") from error

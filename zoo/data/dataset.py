@@ -94,9 +94,9 @@ class Dataset:
     is_own: bool = False
 
     def seen(self, image_size, channels):
-        """The data set as a model sees it, that names the class of an image: all of that size, with those channels.
+        """The data set as a model sees it: all images of that size, with those channels.
 
-        Others stay as they are: their labels and captions are of the photographs, whatever is made of those.
+        Segmentation stays as it is, for its labels are scored pixel by pixel of the photographs, and so do sentences.
 
         Args:
             image_size: (H, W).
@@ -110,6 +110,6 @@ class Dataset:
             >>> DATASETS["camvid"].seen((28, 28), 1).image_size
             (360, 480)
         """
-        if self.task != "recognition":
+        if self.task not in ("recognition", "captioning"):
             return self
         return replace(self, image_size=tuple(image_size), channels=channels, meaning=f"{self.meaning} {image_size}")

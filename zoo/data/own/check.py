@@ -39,7 +39,6 @@ class Kind:
 
 
 ORDER = ("train", "val", "test")
-LEARNED = ("segmentation", "recognition")  # tasks that an entry of the zoo learns from a folder
 TEXTS = ("classes.txt", "label*.txt", "captions.*", "*.tsv", "train*.txt", "val*.txt", "test*.txt")
 KINDS = {
     "unreadable": Kind(True, "leave the file out, or fetch it anew"),
@@ -92,8 +91,7 @@ class Report:
     @property
     def can_train(self):
         """Whether a training can be right: there are data, and no defect that stops one."""
-        defects = any(KINDS[defect.kind].stops for defect in self.defects)
-        return self.dataset is not None and self.dataset.task in LEARNED and not defects
+        return self.dataset is not None and not any(KINDS[defect.kind].stops for defect in self.defects)
 
 
 def check(folder, layout=None, track=iter):
