@@ -32,7 +32,7 @@ def finish(recipe, run):
     from ..zoo.data import dataset_of
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate, labels_of
-    from ..zoo.fine_tune import model_of
+    from ..zoo.watch import model_of
 
     run, dataset = Path(run), dataset_of(recipe)
     model = model_of(recipe, run)

@@ -50,9 +50,10 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy,
 
 
 def _learn(base, data, output, minutes, epochs, seed, resume):
-    from ..zoo.fine_tune import Watch, own_recipe
+    from ..zoo.fine_tune import own_recipe
     from ..zoo.recipe import read_recipe
     from ..zoo.train import train
+    from ..zoo.watch import Watch
     from .finish import finish
 
     if minutes is not None and epochs is not None:
