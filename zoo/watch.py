@@ -1,5 +1,6 @@
 """What a run on data of one's own shows while it goes on."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ LETTERS = 100  # of a line
 
 
 class Watch:
-    """What a run shows while it goes on: ``curve.png`` after each epoch, ``predictions.png`` at each best score.
+    """What a run shows while it goes on: the time left and ``curve.png`` after each epoch, ``predictions.png`` at each
+    best score.
 
     Args:
         recipe: ``Recipe``.
@@ -32,8 +34,12 @@ class Watch:
     def __init__(self, recipe, output):
         self.recipe, self.output, self.dataset = recipe, Path(output), dataset_of(recipe)
         self.examples = open_split(self.dataset, "val", Path(recipe.dataset))
+        self.began, self.epochs = time.monotonic(), 0
 
     def __call__(self, rows, is_best):
+        self.epochs += 1  # of this process; rows are those of the whole run
+        left = (time.monotonic() - self.began) / self.epochs * (self.recipe.epochs - len(rows))
+        print(f"{len(rows)} of {self.recipe.epochs} epochs; {left / 60:.0f} minutes left at most", flush=True)
         write_image(self.output / "curve.png", chart(rows))
         if is_best:
             model = model_of(self.recipe, self.output)

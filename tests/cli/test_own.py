@@ -40,6 +40,8 @@ def test_a_run_leaves_a_model_its_scores_its_card_and_pictures(run, streets):
     scores = json.loads((folder / "scores.json").read_text())
     assert {"mean_iou", "pixel_accuracy", "iou_car"} <= set(scores)
     assert f"test mean_iou         {scores['mean_iou']:6.2f}" in said
+    assert "1 of 2 epochs; " in said
+    assert "2 of 2 epochs; 0 minutes left at most" in said
     assert f"next: segattn predict {folder}/model.keras PHOTO" in said
     card = (folder / "card.md").read_text()
     assert "streets: 28 train, 6 val, 6 test examples. Began as fcn8s_mobilenet_camvid" in card
