@@ -12,8 +12,8 @@ from .stn_affine_mnist_rts import RECIPE as RTS
 RECIPE = replace(
     RTS,
     name="stn_digit_addition",
-    operators={},
+    operators={"tflite": 285, "onnx": 50},
     epochs=80,
     dataset="mnist_addition",
-    arguments={**RTS.arguments, "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
+    arguments={**RTS.arguments, "output_size": (28, 28), "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
 )
