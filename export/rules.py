@@ -123,12 +123,14 @@ def _float_island(artifact, promise):
 _TFLITE_HEAVY = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "FULLY_CONNECTED", "BATCH_MATMUL"}
 _ONNX_HEAVY = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE", "CAST"}
+_TFLITE_LOOKUPS = {"GATHER", "EMBEDDING_LOOKUP"}  # rows of a table, which may be int8 in a file that computes in float
 
 
 def _islands_of_tflite(operators):
     """Float operators between quantized ones; heavy ones wherever they are. Head and tail may be float."""
     steps = [operator for operator in operators if operator.kind not in _CONVERSIONS]
-    if not any(tensor.quantized for operator in steps for tensor in operator.outputs):
+    computing = [operator for operator in steps if operator.kind not in _TFLITE_LOOKUPS]
+    if not any(tensor.quantized for operator in computing for tensor in operator.outputs):
         return
     after, before = set(), set()
     for operator in operators:

@@ -17,8 +17,9 @@ from .parity import ParityError, check_functions
 from .process import ProcessError, run_python
 from .runtime import Runner, RunnerError
 
-# Least share of sentences with the same tokens; largest difference of a logit along them, and of the log-probability of
-# a sentence that is the same, as shares of the range of the model's logits (None: reported, not limited).
+# Least share of sentences with the same tokens, or with others that are as likely, see ``SentenceParity.ties``; largest
+# difference of a logit along them, and of the log-probability of a sentence that is the same, as shares of the range of
+# the model's logits (None: reported, not limited).
 LIMITS = {
     "float32": (1.0, 1e-4, 5e-4),
     "float16": (0.99, 1e-2, 5e-2),
@@ -26,6 +27,7 @@ LIMITS = {
 }
 ATTENTION = 1e-3  # largest difference of a weight of attention, of 0..1, where its precision has a tighter limit
 MIN_INPUTS = 64
+LED = 64  # inputs along whose sentences encode and step are led, a call for each token
 AT_ONCE = 16  # inputs that the model answers together
 
 
@@ -39,6 +41,8 @@ class SentenceParity:
         worst: largest difference of a logit of ``step`` along the model's sentences, as a share of the range of the
             model's logits.
         mean: mean difference, likewise.
+        ties: share of them for which the file has another sentence that is as likely by the model's own scores, or
+            likelier, within what the logits differ: rounding decides between such two.
         log_probability: largest difference of that of a sentence that is the same, as a share of that range.
         attention: largest difference of a weight of such a sentence; None without attention.
         example: text of the model and of the file where they first differ, or of the last input.
@@ -55,6 +59,7 @@ class SentenceParity:
     mean: float
     log_probability: float
     attention: float | None = None
+    ties: float = 0.0
     example: tuple = field(default=(), compare=False, repr=False)
     answers: ClassVar[str] = "sentences"  # what agrees
 
@@ -63,9 +68,9 @@ class SentenceParity:
 
         Example:
             >>> sorted(SentenceParity(64, 1.0, 0.0, 0.0, 0.0).facts())
-            ['agreement', 'attention', 'inputs', 'log_probability', 'mean', 'worst']
+            ['agreement', 'attention', 'inputs', 'log_probability', 'mean', 'ties', 'worst']
         """
-        names = ("inputs", "agreement", "worst", "mean", "log_probability", "attention")
+        names = ("inputs", "agreement", "ties", "worst", "mean", "log_probability", "attention")
         return {name: getattr(self, name) for name in names}
 
     @staticmethod
@@ -122,8 +127,9 @@ def check_inputs(inputs, model, max_tokens=None):
 def compare_sentences(writer, files, inputs, precision, max_tokens=None):
     """Run a file and its model on the same texts or images and hold the sentences against each other.
 
-    ``generate`` has to find the model's tokens. ``encode`` and ``step`` are led along them, and each of their logits is
-    held against those that the model gives when it is called with the whole sentence, as in training.
+    ``generate`` has to find the model's tokens. ``encode`` and ``step`` are led along those of the first ``LED``
+    inputs, and each of their logits is held against those that the model gives when it is called with the whole
+    sentence, as in training.
 
     Args:
         writer: ``models.Writer`` of the model that the file was made of.
@@ -152,21 +158,28 @@ def compare_sentences(writer, files, inputs, precision, max_tokens=None):
     expected, logits = _of_model(writer, arrays)
     vocabularies, served = vocabularies_of(writer.model), outputs_of(writer, max_tokens)
     answers = _saved_model_answers if files["generate"].is_dir() else _answers
-    rows, example = [], ()
+    rows, near, others, example = [], [], {}, ()
     for place, answer in enumerate(answers(files, served, vocabularies, inputs, arrays, expected["tokens"])):
         one = {key: array[place] for key, array in expected.items()}
-        _check_answer(name, one, logits[place], answer)
-        rows.append(_row(one, logits[place], answer))
+        led = {"logits": logits[place]} if place < LED else {}
+        _check_answer(name, {**one, **led}, answer)
+        rows.append(_same(one, answer))
+        if not rows[-1][0]:
+            others[place] = answer["tokens"]
+        near += [_near(expected_logits, answer["logits"]) for expected_logits in led.values()]
         if not example or example[0] == example[1]:
             target = vocabularies["target"]
             example = tuple(sentence_of(found["tokens"], 0.0, target).text for found in (one, answer))
-    low, high, worst, mean, same, log_probability, attention = np.array(rows, "float64").T
+    same, log_probability, attention = np.array(rows, "float64").T
+    low, high, worst, mean = np.array(near, "float64").T
     scale = high.max() - low.min()
     if len({tokens.tobytes() for tokens in expected["tokens"]}) < 2 or not scale > 0:
         raise ParityError(f"{name}: expected sentences that vary. The model always writes the same one")
+    error = min(worst.max(), (LIMITS[precision][1] or 0) * scale)
     parity = SentenceParity(
         inputs=len(rows),
         agreement=float(same.mean()),
+        ties=_ties(writer, arrays, expected["tokens"], others, error) / len(rows),
         worst=float(worst.max() / scale),
         mean=float(mean.mean() / scale),
         log_probability=float(log_probability.max() / scale),
@@ -178,17 +191,39 @@ def compare_sentences(writer, files, inputs, precision, max_tokens=None):
 
 
 def _of_model(writer, arrays):
-    """What Keras writes, dict of arrays (N, ...); and of each sentence the logits (S, V), up to its end."""
+    """What Keras writes, dict of arrays (N, ...); and of the first sentences the logits (S, V), up to their ends."""
     ((name, inputs),) = arrays.items()
     found, logits = [], []
     for first in range(0, len(inputs), AT_ONCE):
         batch = {name: inputs[first : first + AT_ONCE]}
         found.append(writer.predict_on_batch(batch))
+        if first >= LED:
+            continue
         tokens = found[-1]["tokens"]
         target = np.concatenate([np.full_like(tokens[:, :1], START), tokens[:, :-1]], axis=1)
         whole = np.asarray(writer.model.predict_on_batch({**batch, "target": target}))
         logits += [scores[: length(row)] for row, scores in zip(tokens, whole, strict=True)]
     return {key: np.concatenate([one[key] for one in found]) for key in found[0]}, logits
+
+
+def _ties(writer, arrays, tokens, others, error):
+    """How many other sentences of a file are as likely by the model as its own, if a logit is off by ``error``."""
+    count = 0
+    for place, other in others.items():
+        given = {name: array[[place, place]] for name, array in arrays.items()}
+        own, found = _scores(writer, given, np.stack([tokens[place], other]))
+        count += found >= own - 4 * error  # of either the mean log-probability differs by twice that at most
+    return count
+
+
+def _scores(writer, inputs, sentences):
+    """What the search compares: log-probabilities by the model of sentences (N, L), over their lengths to its power."""
+    target = np.concatenate([np.full_like(sentences[:, :1], START), sentences[:, :-1]], axis=1)
+    logits = np.asarray(writer.model.predict_on_batch({**inputs, "target": target}), "float64")  # (N, L, V)
+    logits -= logits.max(-1, keepdims=True)
+    shares = np.take_along_axis(logits, sentences[..., None], -1)[..., 0] - np.log(np.exp(logits).sum(-1))  # (N, L)
+    lengths = [length(tokens) for tokens in sentences]
+    return [each[:steps].sum() / steps**writer.length_power for each, steps in zip(shares, lengths, strict=True)]
 
 
 def length(tokens):
@@ -201,17 +236,22 @@ def length(tokens):
     return min(len(tokens), int((tokens != END).sum()) + 1)
 
 
+def _led(tokens):
+    """The tokens along which the steps of each input are led; none behind the first ``LED``."""
+    return [row[: length(row) if place < LED else 0] for place, row in enumerate(tokens)]
+
+
 def follow(call, feed, tokens, start):
     """What a file answers to one input: ``generate``, and ``encode`` and ``step`` led along given tokens.
 
     Args:
         call: function: name of a signature and its inputs -> dict of arrays.
         feed: dict, what ``generate`` and ``encode`` take.
-        tokens: int32 (S,), what the steps write.
+        tokens: int32 (S,), what the steps write; empty: there are none.
         start: token before the first.
 
     Returns:
-        dict: the outputs of ``generate`` without the batch, and ``logits`` (S, V).
+        dict: the outputs of ``generate`` without the batch, and ``logits`` (S, V) if there are steps.
 
     Example:
         >>> one = np.ones((1, 4), "float32")
@@ -220,6 +260,8 @@ def follow(call, feed, tokens, start):
         (2, 4)
     """
     answer = {key: array[0] for key, array in call("generate", **feed).items()}
+    if not len(tokens):
+        return answer
     state, logits = call("encode", **feed), []
     for token in [start, *tokens[:-1]]:
         found = call("step", token=np.array([token], "int32"), **state)
@@ -239,8 +281,8 @@ def _answers(files, served, vocabularies, inputs, arrays, tokens):
         def call(name, **feed):
             return opened[files[name]].run(name, **feed)
 
-        for given, row in zip(inputs, tokens, strict=True):
-            yield follow(call, opened[files["generate"]].read(given), row[: length(row)], START)
+        for given, row in zip(inputs, _led(tokens), strict=True):
+            yield follow(call, opened[files["generate"]].read(given), row, START)
     except RunnerError as error:
         raise ParityError(str(error)) from error
 
@@ -251,7 +293,7 @@ def _saved_model_answers(files, served, vocabularies, inputs, arrays, tokens):
     _check_vocabularies(path.name, read_archive(path), vocabularies)
     with tempfile.TemporaryDirectory() as folder:
         np.savez(f"{folder}/inputs.npz", **arrays)
-        np.savez(f"{folder}/tokens.npz", *(row[: length(row)] for row in tokens))
+        np.savez(f"{folder}/tokens.npz", *_led(tokens))
         try:
             run_python("-c", _RUN_SAVED_MODEL, str(path), folder, str(START))
         except ProcessError as error:
@@ -294,11 +336,11 @@ def _check_vocabularies(name, metadata, vocabularies):
         raise ParityError(f"{name}: expected the vocabularies of the model. Another one or none: {', '.join(other)}")
 
 
-def _check_answer(name, expected, logits, answer):
+def _check_answer(name, expected, answer):
     """Raise ParityError unless the model gives numbers, and the file some of the same shapes and types."""
-    if not np.isfinite(logits).all():
+    if not all(np.isfinite(array).all() for array in expected.values()):
         raise ParityError(f"{name}: expected a model with finite logits. Those of Keras are not")
-    for key, array in {**expected, "logits": logits}.items():
+    for key, array in expected.items():
         found = answer[key]
         finite = np.isfinite(found).all()
         if found.shape != array.shape or found.dtype != array.dtype or not finite:
@@ -308,20 +350,25 @@ def _check_answer(name, expected, logits, answer):
             )
 
 
-def _row(expected, logits, answer):
-    """What is kept of one input: range of the logits and how far they are, and how far the same sentence is."""
-    difference = np.abs(answer["logits"] - logits)
+def _near(expected, logits):
+    """The range of the logits of one input, and how far they are."""
+    difference = np.abs(logits - expected)
+    return expected.min(), expected.max(), difference.max(), difference.mean()
+
+
+def _same(expected, answer):
+    """Whether the sentence of one input is the model's, and if it is how far its score and its weights are."""
     same = np.array_equal(answer["tokens"], expected["tokens"])
     others = [
         np.abs(answer[key] - expected[key]).max() if same and key in expected else 0.0
         for key in ("log_probability", "attention")
     ]
-    return logits.min(), logits.max(), difference.max(), difference.mean(), same, *others
+    return same, *others
 
 
 def _hold(parity, precision, name):
     agreement, worst, log_probability = LIMITS[precision]
-    if not parity.agreement >= agreement:
+    if not parity.agreement + parity.ties >= agreement:
         here, there = parity.example
         raise ParityError(
             f"{name}: {100 * parity.agreement:.2f} % of the sentences are those of the model, at least "

@@ -51,6 +51,6 @@ def writer(model, recipe):
         >>> from keras_segattn import zoo
         >>> recipe = zoo.info("neuraltalk_flickr8k")
         >>> writer(build(recipe), recipe).beams                              # doctest: +SKIP
-        5
+        3
     """
     return Writer(model, beams=recipe.beams, max_length=recipe.max_tokens, length_power=recipe.length_power)

@@ -76,7 +76,7 @@ class Recipe:
     averaging: float = 0.998
     label_smoothing: float = 0.0
     subword_alpha: float | None = None
-    beams: int = 5
+    beams: int = 3
     length_power: float = 1.0
     max_tokens: int = 48
     seed: int = 0

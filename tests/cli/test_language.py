@@ -125,7 +125,7 @@ def test_a_search_with_other_beams_is_a_row_of_its_own(small, segattn, drawn_mul
     rows = [row for row in results.read(table) if row["metric"] == "bleu"]
     assert [row["tail"] for row in rows] == ["", "1 beams"]
     (said,) = [line for line in card.card(TRANSLATOR, results.read(table)).splitlines() if "beams; it" in line]
-    assert said == f"The search has 5 beams; it reaches {float(rows[1]['value']):.2f} with 1."
+    assert said == f"The search has 3 beams; it reaches {float(rows[1]['value']):.2f} with 1."
 
 
 @pytest.mark.parametrize("target", ["cnn_mnist_r", "model.onnx"])

@@ -7,11 +7,13 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from keras_segattn.export import export_model
 from keras_segattn.export.artifact import Artifact, Function, Operator, Tensor
 from keras_segattn.export.lint import Finding, Operators, lint, operators
 from keras_segattn.export.metadata import KEY, attach
@@ -209,6 +211,17 @@ HEAD = [("CAST", "float32"), ("MUL", "float32"), ("QUANTIZE", "int8"), ("ADD", "
 def test_float_island_leaves_head_and_tail_alone_but_for_convolutions(steps, islands):
     found = RULES["float-island"].find(chain(*steps), Promise())
     assert [where for where, _ in found] == islands
+
+
+def test_a_table_of_int8_rows_makes_no_int8_file(tmp_path):
+    ids = keras.Input((4,), dtype="int32", name="ids")
+    x = keras.layers.Flatten()(keras.layers.Embedding(400, 16)(ids))
+    model = keras.Model(ids, keras.layers.Dense(64)(x), name="table")
+    samples = np.random.default_rng(0).integers(0, 400, (8, 4), "int32")
+    report = export_model(model, tmp_path, samples=samples, format="tflite", precision="dynamic")
+    kinds = sum(operators(report.path).counts.values(), Counter())
+    assert kinds["GATHER"] == kinds["FULLY_CONNECTED"] == 1
+    assert not lint(report.path)
 
 
 def test_float_island_of_onnx_is_a_convolution_that_dequantize_does_not_feed(write_onnx):

@@ -14,7 +14,7 @@ from keras_segattn.export.lint import read_artifact
 from keras_segattn.export.onnx import write_onnx
 from keras_segattn.export.parity import ParityError
 from keras_segattn.export.process import ProcessError, run_python
-from keras_segattn.export.sentence_parity import LIMITS
+from keras_segattn.export.sentence_parity import LIMITS, _scores, _ties, check_inputs, length
 from keras_segattn.export.sentences import export_writer
 from keras_segattn.export.tflite import write_tflite
 from keras_segattn.models import Writer
@@ -49,6 +49,19 @@ def test_the_sentences_of_the_models_vary(writers, asked, kind):
     found = writers(kind).write(asked(kind))
     assert len({one.text for one in found}) > 5
     assert min(len(one.pieces) for one in found) < LENGTH or kind == "soft"
+
+
+def test_another_sentence_is_a_tie_if_the_model_finds_it_as_likely_within_the_error_of_its_logits(writers, asked):
+    writer = writers("rnnsearch")
+    arrays = check_inputs(asked("rnnsearch"), writer.model, LONGEST)
+    found = writer.predict_on_batch({"source": arrays["source"][:2]})
+    own, other = found["tokens"]
+    scores = _scores(writer, {"source": arrays["source"][[0, 0]]}, found["tokens"])
+    assert scores[0] * length(own) ** writer.length_power == pytest.approx(found["log_probability"][0], abs=1e-4)
+    error = (scores[0] - scores[1]) / 4
+    assert error > 0
+    for share, ties in ((0.99, 0), (1.01, 1)):
+        assert _ties(writer, arrays, found["tokens"], {0: other}, share * error) == ties
 
 
 @pytest.mark.parametrize(("kind", "format", "precision", "names"), FILES)

@@ -38,7 +38,7 @@ class Writer(keras.Model):
         {'attention': (1, 7, 3), 'log_probability': (1,), 'tokens': (1, 7)}
     """
 
-    def __init__(self, model, *, beams=5, max_length=48, length_power=1.0):
+    def __init__(self, model, *, beams=3, max_length=48, length_power=1.0):
         super().__init__(name=f"{model.name}_writer")
         self.model = model
         self.beams = beams
