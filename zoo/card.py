@@ -79,7 +79,7 @@ def card(name, table):
             "",
             "| argument | value |",
             "|---|---|",
-            *(f"| {name} | {value} |" for name, value in _said(recipe)),
+            *(f"| {name} | {value} |" for name, value in _said(recipe, dataset)),
             "",
         ]
     )
@@ -159,10 +159,14 @@ def _use(recipe, dataset):
 
 
 
-def _said(recipe):
-    """Names and values of what a recipe says."""
+def _said(recipe, dataset):
+    """Names and values of what a recipe says that is of its task."""
     values = [(field.name, getattr(recipe, field.name)) for field in fields(Recipe)]
-    return [(name, value) for name, value in values if value not in (None, (), {})]
+    others = _OF_SENTENCES if dataset.classes else _OF_VIEWS
+    return [(name, value) for name, value in values if value not in (None, (), {}) and name not in others]
+
+
+_OF_SENTENCES, _OF_VIEWS = ("beams", "length_power", "max_tokens"), ("scale", "colour", "encoder_rate")
 
 
 def _picture(name, words):

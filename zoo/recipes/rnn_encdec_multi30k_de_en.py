@@ -13,5 +13,6 @@ RECIPE = replace(
     RNNSEARCH,
     name="rnn_encdec_multi30k_de_en",
     model="rnn_encoder_decoder",
+    operators={},
     arguments={"source_size": 4000, "target_size": 4000, "embedding": 256, "units": 448, "dropout": 0.4},
 )
