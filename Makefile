@@ -21,7 +21,7 @@ test: $(INSTALLED) $(VENV)/.backends   ## every test; with KERAS_SEGATTN_DATA se
 test-entries: $(INSTALLED)   ## every entry exported and proven in every format and precision: a quarter of an hour
 	$(BIN)/python -m pytest -m every_entry
 
-test-endurance: $(INSTALLED)   ## a training killed ten times, which ends as one that was not
+test-endurance: $(INSTALLED)   ## trainings of minutes: one that is killed ten times, and entries of language on own data
 	$(BIN)/python -m pytest -m endurance
 
 test-clients: $(INSTALLED)   ## the exported files in clients of others, which this installs (Chromium through apt)

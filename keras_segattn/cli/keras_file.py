@@ -149,7 +149,7 @@ def _export_sentences(path, model, metadata, output, format, precision, folder):
 
     weights, writing = _sha256(path), metadata.writing
     if metadata.task == "translation":
-        inputs, source = _texts(folder or data_of_run(path))
+        inputs, source = _texts(writing, folder or data_of_run(path))
     else:
         inputs, _, source = _photographs(metadata, folder or data_of_run(path))
     report = export_writer(
@@ -185,15 +185,18 @@ def writer_of(model, writing):
     return Writer(model, **how)
 
 
-def _texts(folder):
+def _texts(writing, folder):
     """(sentences to prove a file on, where they come from in words): those that training has not seen come first."""
+    from ..vocabulary import Vocabulary
     from ..zoo.data import dataset_named
 
     if folder is None:
         raise click.UsageError("--images: expected the folder of sentences that it learned. That is not where it was")
     dataset = dataset_named(str(folder))
     texts = [source for split in ("test", "val", "train") for _, source, _ in dataset.files(None, split)]
-    return list(dict.fromkeys(texts))[:PROOF_INPUTS], f"the sentences of {dataset.title}"
+    read = Vocabulary(writing.vocabularies["source"])
+    fit = [text for text in dict.fromkeys(texts) if 1 <= len(read.encode(text)) <= writing.max_tokens]
+    return fit[:PROOF_INPUTS], f"the sentences of {dataset.title}"
 
 
 def _sees(path, metadata):

@@ -24,7 +24,7 @@ RECIPES = {
             "source_size": 41, "target_size": 29, "embedding": 16, "encoder_units": 12, "units": 24,
             "attention_units": 12, "dropout": 0.0,
         },
-        max_tokens=24,
+        max_tokens=40,
         subword_alpha=None,
         **SMALL,
     ),
@@ -73,11 +73,12 @@ def letters(tmp_path):
     return folder
 
 
+@pytest.mark.endurance
 def test_an_entry_of_translation_learns_pairs_of_sentences(entries, letters, segattn, tmp_path):
     run, sentence = tmp_path / "run", "Ein roter Hund wartet im Schnee."
-    code, said, err = segattn("train", TRANSLATOR, "--data", letters, "--output", run, "--epochs", "20")
+    code, said, err = segattn("train", TRANSLATOR, "--data", letters, "--output", run, "--epochs", "30")
     assert code == 0, err
-    assert "20 epochs of sentences, 8 in a step" in said
+    assert "30 epochs of sentences, 8 in a step" in said
     assert json.loads((run / "scores.json").read_text())["bleu"] > 20
     assert f"next: segattn predict {run}/model.keras TEXT" in said
     assert Image.open(run / "predictions.png").width == 640
@@ -98,6 +99,7 @@ def test_an_entry_of_translation_learns_pairs_of_sentences(entries, letters, seg
     assert "expected a model that names classes. It writes sentences" in err
 
 
+@pytest.mark.endurance
 def test_an_entry_of_captioning_learns_captions_of_any_photographs(entries, segattn, tmp_path):
     data, run = tmp_path / "squares", tmp_path / "run"
     data.mkdir()
