@@ -161,12 +161,13 @@ def compare_sentences(writer, files, inputs, precision, max_tokens=None):
     rows, near, others, example = [], [], {}, ()
     for place, answer in enumerate(answers(files, served, vocabularies, inputs, arrays, expected["tokens"])):
         one = {key: array[place] for key, array in expected.items()}
-        led = {"logits": logits[place]} if place < LED else {}
-        _check_answer(name, {**one, **led}, answer)
+        _check_answer(name, one, answer)
         rows.append(_same(one, answer))
         if not rows[-1][0]:
             others[place] = answer["tokens"]
-        near += [_near(expected_logits, answer["logits"]) for expected_logits in led.values()]
+        if place < LED:
+            _check_answer(name, {"logits": logits[place]}, answer)
+            near.append(_near(logits[place], answer["logits"]))
         if not example or example[0] == example[1]:
             target = vocabularies["target"]
             example = tuple(sentence_of(found["tokens"], 0.0, target).text for found in (one, answer))
@@ -200,10 +201,15 @@ def _of_model(writer, arrays):
         if first >= LED:
             continue
         tokens = found[-1]["tokens"]
-        target = np.concatenate([np.full_like(tokens[:, :1], START), tokens[:, :-1]], axis=1)
-        whole = np.asarray(writer.model.predict_on_batch({**batch, "target": target}))
+        whole = _read(writer, batch, tokens)
         logits += [scores[: length(row)] for row, scores in zip(tokens, whole, strict=True)]
     return {key: np.concatenate([one[key] for one in found]) for key in found[0]}, logits
+
+
+def _read(writer, inputs, sentences):
+    """The logits (N, L, V) of the model when it is called with whole sentences (N, L), as in training."""
+    target = np.concatenate([np.full_like(sentences[:, :1], START), sentences[:, :-1]], axis=1)
+    return np.asarray(writer.model.predict_on_batch({**inputs, "target": target}))
 
 
 def _ties(writer, arrays, tokens, others, error):
@@ -218,8 +224,7 @@ def _ties(writer, arrays, tokens, others, error):
 
 def _scores(writer, inputs, sentences):
     """What the search compares: log-probabilities by the model of sentences (N, L), over their lengths to its power."""
-    target = np.concatenate([np.full_like(sentences[:, :1], START), sentences[:, :-1]], axis=1)
-    logits = np.asarray(writer.model.predict_on_batch({**inputs, "target": target}), "float64")  # (N, L, V)
+    logits = _read(writer, inputs, sentences).astype("float64")                     # (N, L, V)
     logits -= logits.max(-1, keepdims=True)
     shares = np.take_along_axis(logits, sentences[..., None], -1)[..., 0] - np.log(np.exp(logits).sum(-1))  # (N, L)
     lengths = [length(tokens) for tokens in sentences]

@@ -65,11 +65,11 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
         float_layers=(),
         impossible={},
     )
-    recipe = replace(recipe, batch_size=_batch_size(recipe, _examples(dataset, folder)))
+    train = _examples(dataset, folder)
+    recipe = replace(recipe, batch_size=_batch_size(recipe, train))
     if epochs is None:
         recipe = replace(recipe, epochs=_epochs_in(60 * minutes, recipe))
-    averaging = _averaging(recipe, _examples(dataset, folder))
-    return replace(recipe, averaging=averaging, validate_every=max(1, recipe.epochs // LOOKS))
+    return replace(recipe, averaging=_averaging(recipe, train), validate_every=max(1, recipe.epochs // LOOKS))
 
 
 def _of_masks(base, dataset, folder):

@@ -72,7 +72,7 @@ class ImageLesson:
         num_classes = len(self.dataset.classes)
         counts = sum(np.bincount(example["label"].ravel(), minlength=256)[:num_classes] for example in self.examples)
         if not counts.any():
-            raise DataError(f"{self.dataset.title}: expected labels in the training split. Found none")
+            raise DataError(f"{self.dataset.title}: expected labelled pixels in the training split. Found none")
         return class_weights_from_frequency(counts / counts.sum())
 
     def batches(self, epoch):

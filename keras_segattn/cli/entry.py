@@ -66,33 +66,15 @@ def export_entry(recipe, output, *, format, precision="float32", tail=None, data
     Example:
         >>> export_entry(recipe, "exports", format="onnx")                   # doctest: +SKIP
     """
-    import keras
-
-    from .. import __version__, zoo
-    from ..export import Metadata, export, export_writer
+    from .. import zoo
+    from ..export import export, export_writer
     from ..zoo.build import writer
     from ..zoo.data import TASKS, dataset_of
     from ..zoo.weights import checksum
 
     dataset = dataset_of(recipe)
-    metadata = Metadata(
-        name=recipe.name,
-        task=dataset.task,
-        classes=dataset.classes,
-        palette=dataset.palette,
-        ignore_label=dataset.ignore_label,
-        languages=dataset.languages,
-        image_size=recipe.image_size and tuple(recipe.image_size),
-        channels=dataset.channels,
-        provenance={
-            "entry": recipe.name,
-            "dataset": dataset.name,
-            "terms": dataset.terms,
-            "weights_sha256": checksum(f"{recipe.name}.weights.h5"),
-            "keras_segattn": __version__,
-            "keras": keras.__version__,
-        },
-    )
+    weights = checksum(f"{recipe.name}.weights.h5")
+    metadata = metadata_of(recipe, entry=recipe.name, dataset=dataset.name, weights_sha256=weights)
     model = zoo.load(recipe.name)
     proof, proof_source = sample_inputs(recipe, "test", PROOF_INPUTS if dataset.classes else None, data_dir)
     usual = usual_tail(dataset)
@@ -128,6 +110,42 @@ def export_entry(recipe, output, *, format, precision="float32", tail=None, data
         drop=_drop(recipe, model, data_dir) if precision == "mixed" else None,
         max_drop=TASKS[dataset.task].max_drop,
         operators=operators,
+    )
+
+
+def metadata_of(recipe, **provenance):
+    """The facts that travel inside a file of a recipe's model.
+
+    Args:
+        recipe: ``Recipe``.
+        **provenance: of that file, beside the terms of the data and the versions.
+
+    Returns:
+        ``export.Metadata``.
+
+    Example:
+        >>> from keras_segattn import zoo
+        >>> metadata_of(zoo.info("cnn_mnist_r"), entry="cnn_mnist_r").channels
+        1
+    """
+    import keras
+
+    from .. import __version__
+    from ..export import Metadata
+    from ..zoo.data import dataset_of
+
+    dataset = dataset_of(recipe)
+    versions = {"keras_segattn": __version__, "keras": keras.__version__}
+    return Metadata(
+        name=recipe.name,
+        task=dataset.task,
+        classes=dataset.classes,
+        palette=dataset.palette,
+        ignore_label=dataset.ignore_label,
+        languages=dataset.languages,
+        image_size=recipe.image_size and tuple(recipe.image_size),
+        channels=dataset.channels,
+        provenance={**provenance, "terms": dataset.terms, **versions},
     )
 
 

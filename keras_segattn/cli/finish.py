@@ -21,10 +21,6 @@ def finish(recipe, run):
         >>> finish(recipe, "runs/holiday")["mean_iou"]                       # doctest: +SKIP
         88.1
     """
-    import keras
-
-    from .. import __version__
-    from ..export import Metadata
     from ..export.metadata import attach
     from ..export.sentences import described
     from ..files import replacing
@@ -33,26 +29,11 @@ def finish(recipe, run):
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate, labels_of
     from ..zoo.watch import model_of
+    from .entry import metadata_of
 
     run, dataset = Path(run), dataset_of(recipe)
     model = model_of(recipe, run)
-    metadata = Metadata(
-        name=recipe.name,
-        task=dataset.task,
-        classes=dataset.classes,
-        palette=dataset.palette,
-        ignore_label=dataset.ignore_label,
-        languages=dataset.languages,
-        image_size=recipe.image_size,
-        channels=dataset.channels,
-        provenance={
-            "dataset": dataset.title,
-            "terms": dataset.terms,
-            "start": recipe.start,
-            "keras_segattn": __version__,
-            "keras": keras.__version__,
-        },
-    )
+    metadata = metadata_of(recipe, dataset=dataset.title, start=recipe.start)
     answers = labels_of(model)
     if not dataset.classes:
         written = writer(model, recipe)

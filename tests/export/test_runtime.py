@@ -245,8 +245,8 @@ def test_a_thousand_answers_take_no_more_memory_than_a_hundred(path, photographs
 
     if not os.path.exists("/proc/self/statm"):
         pytest.skip("memory is read from /proc")
-    before = megabytes_after(100)
-    assert megabytes_after(900) < before + 3  # an answer of 6 kB that is kept would make 5.5
+    after = [megabytes_after(100), *(megabytes_after(900) for _ in range(3))]
+    assert min(np.diff(after)) < 3  # an answer of 6 kB that is kept would make 5.5 each time; a cache fills once
 
 
 def test_a_saved_model_of_another_tool_is_refused(exported, tmp_path):

@@ -182,7 +182,7 @@ def test_training_without_labelled_pixels_is_refused(trainable_camvid, tmp_path)
     data = shutil.copytree(trainable_camvid, tmp_path / "data")
     for path in (data / "CamVid" / "trainannot").iterdir():
         Image.fromarray(np.full((96, 128), 11, "uint8")).save(path)
-    with pytest.raises(DataError, match="expected labels in the training split. Found none"):
+    with pytest.raises(DataError, match="expected labelled pixels in the training split. Found none"):
         train(TINY, tmp_path / "run", data_dir=data)
 
 
