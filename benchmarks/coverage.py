@@ -228,6 +228,8 @@ def page(found):
 
 
 def main(path, pattern="*"):
+    from keras_segattn.files import replacing
+
     names = [name for name in [*small_models(), *applications()] if fnmatch.fnmatchcase(name, pattern)]
     KEPT.parent.mkdir(exist_ok=True)
     found = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
@@ -236,7 +238,8 @@ def main(path, pattern="*"):
             if format in found.get(name, {}):
                 continue
             found.setdefault(name, {})[format] = measured(name, format)
-            KEPT.write_text(json.dumps(found, indent=1))
+            with replacing(KEPT) as partial:
+                partial.write_text(json.dumps(found, indent=1))
             print(name, format, found[name][format], flush=True)
     Path(path).write_text(page(found), encoding="utf-8")
 

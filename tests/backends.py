@@ -26,7 +26,8 @@ def run_on(backend, *arguments):
         pytest.skip(f"{backend} runs this very session")
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    environment = {**os.environ, "KERAS_BACKEND": backend}
+    quick = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # compiling takes longer than all that is computed
+    environment = {**os.environ, **quick, "KERAS_BACKEND": backend}
     root = Path(__file__).parents[1]
     result = subprocess.run([sys.executable, *arguments], env=environment, cwd=root, capture_output=True, text=True)
     assert result.returncode == 0, f"{result.stdout[-4000:]}\n{result.stderr[-4000:]}"

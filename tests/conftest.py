@@ -1,7 +1,10 @@
 """What tests of several stages share: a cache of their own, and small copies of the data sets."""
 
+import fcntl
 import gzip
 import io
+import os
+import pickle
 import zipfile
 
 import numpy as np
@@ -23,6 +26,29 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_SEGATTN_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Function: name, make -> what ``make(folder)`` gave to the first of the processes of this run that asked.
+
+    What costs many seconds, as an exported file, is made once though several workers share the tests.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all workers
+
+    def get(name, make):
+        place = folder / "once" / name
+        place.mkdir(parents=True, exist_ok=True)
+        with open(place.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            answer = place.with_suffix(".pickle")
+            if not answer.exists():
+                answer.write_bytes(pickle.dumps(make(place)))
+            return pickle.loads(answer.read_bytes())
+
+    return get
 
 
 @pytest.fixture(scope="session")

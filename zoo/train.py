@@ -249,7 +249,8 @@ class _Log:
             self._write(partial)
 
     def is_best(self, value):
-        return all(self.task.direction * value > score for score in self._scores())
+        """Of two that score the same, the one that was trained longer."""
+        return all(self.task.direction * value >= score for score in self._scores())
 
     def stale(self):
         """How many looks there were since the best score."""
@@ -257,7 +258,8 @@ class _Log:
         return len(scores) - 1 - scores.index(max(scores)) if scores else 0
 
     def ends_with_best(self):
-        return bool(self.rows) and self.rows[-1][self.score] != "" and self.stale() == 0
+        scores = self._scores()
+        return bool(scores) and self.rows[-1][self.score] != "" and scores[-1] == max(scores)
 
     def _scores(self):
         """More is better."""

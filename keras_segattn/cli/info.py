@@ -33,7 +33,9 @@ def command(name, as_json):
         return
     for key, value in said.items():
         click.echo(f"{key:<16} {value}")
-    click.echo(f"{'classes':<16} {', '.join(dataset.classes)}\n{'terms':<16} {dataset.terms}")
+    if dataset.classes:
+        click.echo(f"{'classes':<16} {', '.join(dataset.classes)}")
+    click.echo(f"{'terms':<16} {dataset.terms}")
     metric = TASKS[dataset.task].metric
     for row in measured:
         if (row["metric"], row["split"]) == (metric, "test"):

@@ -24,15 +24,18 @@ def segattn(capsys):
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory):
+def exports(once):
     """A folder with the float32 .tflite of the entry and its report, made by ``segattn export``."""
-    folder = tmp_path_factory.mktemp("exports")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("KERAS_SEGATTN_DATA", raising=False)
-        with pytest.raises(SystemExit) as stop:
-            main(["export", NAME, "--format", "tflite", "--output", str(folder)])
-    assert stop.value.code == 0
-    return folder
+
+    def export(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("KERAS_SEGATTN_DATA", raising=False)
+            with pytest.raises(SystemExit) as stop:
+                main(["export", NAME, "--format", "tflite", "--output", str(folder)])
+        assert stop.value.code == 0
+        return folder
+
+    return once("exports", export)
 
 
 @pytest.fixture(scope="session")

@@ -17,22 +17,24 @@ NAME = "fcn8s_mobilenet_camvid"
 
 
 @pytest.fixture(scope="module")
-def streets(tmp_path_factory):
-    return of_masks(tmp_path_factory.mktemp("own") / "streets")
+def streets(once):
+    return once("own_streets", lambda folder: of_masks(folder / "streets"))
 
 
 @pytest.fixture(scope="module")
-def run(streets, tmp_path_factory):
+def run(streets, once):
     """A run of two epochs, and what was printed."""
     from click.testing import CliRunner
 
     from keras_segattn.cli.main import segattn
 
-    folder = tmp_path_factory.mktemp("runs") / "streets"
-    arguments = ["train", NAME, "--data", str(streets), "--output", str(folder), "--epochs", "2"]
-    done = CliRunner().invoke(segattn, arguments)
-    assert done.exit_code == 0, done.output
-    return folder, done.output
+    def train(folder):
+        arguments = ["train", NAME, "--data", streets, "--output", folder / "streets", "--epochs", "2"]
+        done = CliRunner().invoke(segattn, [str(argument) for argument in arguments])
+        assert done.exit_code == 0, done.output
+        return folder / "streets", done.output
+
+    return once("own_run", train)
 
 
 def test_a_run_leaves_a_model_its_scores_its_card_and_pictures(run, streets):

@@ -120,6 +120,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_last_checkpoint_stays(streets, 
     assert curve(run)[: len(before)] == before
 
 
+@pytest.mark.endurance
 def test_a_photograph_that_vanishes_while_training_does_not_stop_it(streets, tmp_path):
     """The photographs are read once, when a training begins."""
     data, run = of_masks(tmp_path / "data"), tmp_path / "run"

@@ -75,18 +75,16 @@ def metadata():
 
 
 @pytest.fixture(scope="session")
-def exported(model, photographs, metadata, tmp_path_factory):
+def exported(model, photographs, metadata, once):
     """Function: format, precision -> ``ExportReport`` of the file, which is made when it is first asked for."""
     from keras_segattn.export import export
 
-    folder = tmp_path_factory.mktemp("exported")
-
     @functools.cache
     def made(format, precision):
-        return export(
+        make = functools.partial(
+            export,
             model,
-            folder,
-            metadata,
+            metadata=metadata,
             format=format,
             precision=precision,
             images=photographs,
@@ -94,6 +92,7 @@ def exported(model, photographs, metadata, tmp_path_factory):
             calibration=photographs,
             calibration_source="the same photographs",
         )
+        return once(f"{format}_{precision}", make)
 
     return lambda format, precision="float32": made(format, precision)
 
@@ -205,23 +204,22 @@ def asked(writers, texts, photographs):
 
 
 @pytest.fixture(scope="session")
-def written(writers, asked, tmp_path_factory):
+def written(writers, asked, once):
     """Function: key of ``LANGUAGE``, format, precision -> ``ExportReport``, made when it is first asked for."""
     from keras_segattn.export import Metadata, export_writer
 
-    folder = tmp_path_factory.mktemp("written")
-
     @functools.cache
     def made(kind, format, precision):
-        return export_writer(
+        make = functools.partial(
+            export_writer,
             writers(kind),
-            folder,
-            Metadata(name=kind, languages=("de", "en"), provenance={"entry": kind}),
+            metadata=Metadata(name=kind, languages=("de", "en"), provenance={"entry": kind}),
             format=format,
             precision=precision,
             max_tokens=LONGEST,
             inputs=asked(kind),
             inputs_source="of the test",
         )
+        return once(f"{kind}_{format}_{precision}", make)
 
     return lambda kind, format, precision="float32": made(kind, format, precision)

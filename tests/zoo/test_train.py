@@ -18,7 +18,7 @@ from PIL import Image
 
 from keras_segattn import models, zoo
 from keras_segattn.zoo import train as module
-from keras_segattn.zoo.data import DATASETS, DataError
+from keras_segattn.zoo.data import DATASETS, TASKS, DataError
 from keras_segattn.zoo.data.builder import open_split
 from keras_segattn.zoo.evaluate import evaluate, labels_of
 from keras_segattn.zoo.train import TwoRateAdamW, train
@@ -65,11 +65,9 @@ module.train(recipe, output, data_dir=data, resume=True)
 
 
 @pytest.fixture(scope="module")
-def whole(trainable_camvid, tmp_path_factory):
+def whole(trainable_camvid, once):
     """The folder of a training that nothing interrupted."""
-    output = tmp_path_factory.mktemp("whole")
-    train(TINY, output, data_dir=trainable_camvid)
-    return output
+    return once("whole", lambda folder: train(TINY, folder, data_dir=trainable_camvid).parent)
 
 
 def curve(output):
@@ -176,6 +174,15 @@ def test_the_best_weights_score_what_the_log_says_of_the_best_epoch(whole, train
     scores = curve(whole)[2]
     assert result["mean_iou"] == pytest.approx(max(scores), abs=1e-3)
     assert len(set(scores)) > 1
+
+
+def test_of_two_that_score_the_same_the_one_that_was_trained_longer_is_kept(tmp_path):
+    log = module._Log(tmp_path / "log.csv", TASKS["translation"], 0)
+    for epoch, score, kept in [(1, 0.0, True), (2, 0.0, True), (3, 12.0, True), (4, 11.0, False), (5, 12.0, True)]:
+        assert log.is_best(score) == kept
+        log.append({"epoch": epoch, "loss": 1.0, log.score: score})
+        assert log.ends_with_best() == kept
+    assert log.stale() == 2  # a tie is no progress: a training that only repeats itself ends
 
 
 def test_training_without_labelled_pixels_is_refused(trainable_camvid, tmp_path):

@@ -12,7 +12,7 @@ from .stn_affine_mnist_r import RECIPE as AFFINE
 RECIPE = replace(
     AFFINE,
     name="stn_tps_mnist_r",
-    epochs=32,
+    epochs=60,
     seed=0,
     operators={"tflite": 138, "onnx": 38},
     arguments={**AFFINE.arguments, "transform": "thin_plate_spline"},
