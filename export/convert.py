@@ -4,6 +4,7 @@ The converters leak memory, may end the process, and need the TensorFlow backend
 process of its own.
 """
 
+import contextlib
 import json
 import re
 import sys
@@ -70,7 +71,7 @@ def convert(
             model.save(job["model"])
         else:
             job["model"] = f"{folder}/model"
-            _write_here(model, interface, job["model"])
+            _write_here(model, interface, job["model"], format)
         if calibration is not None:
             job["calibration"] = f"{folder}/calibration.npz"
             np.savez(job["calibration"], **(calibration if interface else {"image": calibration}))
@@ -84,10 +85,11 @@ def convert(
             raise ConversionError(f"{format} {precision}: {error}{who}") from error
 
 
-def _write_here(model, interface, folder):
+def _write_here(model, interface, folder, format):
     """A SavedModel, written by this process: another one does not know the classes of the model."""
     import keras
 
+    from .grid_sample import warps_of_onnx
     from .saved_model import write_saved_model
 
     if keras.backend.backend() != "tensorflow":
@@ -96,7 +98,8 @@ def _write_here(model, interface, folder):
             f"classes of your own. Received: {keras.backend.backend()}"
         )
     try:
-        write_saved_model(of_calls(model, interface), folder)
+        with warps_of_onnx() if format == "onnx" else contextlib.nullcontext():
+            write_saved_model(of_calls(model, interface), folder)
     except Exception as error:  # of whatever the model is made of
         raise ConversionError(f"model: expected one that TensorFlow can trace. {_line(error)}") from error
 

@@ -6,6 +6,7 @@ import numpy as np
 
 NCHW, NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 MARK = "PyFunc"  # an operator of TensorFlow that no converter looks into; it is traced and never run
+TOKEN = "keras_segattn.BilinearSampler"
 
 # An affine grid as a sum: number of theta, what of the lattice it is multiplied with, coordinate that it adds to.
 AFFINE = ((0, "x", 0), (1, "y", 0), (2, "", 0), (3, "x", 1), (4, "y", 1), (5, "", 1))
@@ -47,6 +48,7 @@ def _affine_grid(layer, theta):
 
     from ..layers.lattice import lattice
 
+    theta = tf.cast(theta, layer.variable_dtype)
     x, y = lattice(layer.output_size, layer.align_corners)
     numbers, lines, coordinates = zip(*(ATTENTION if layer.attention else AFFINE), strict=True)
     columns = np.stack([x if line == "x" else np.ones_like(x) for line in lines], axis=-1)
@@ -65,15 +67,18 @@ def _mark(layer, inputs):
     import tensorflow as tf
 
     image, grid = (tf.cast(tensor, layer.compute_dtype) for tensor in inputs)
-    token = f"{layer.interpolation} {layer.padding} {layer.align_corners:d}"
+    token = f"{TOKEN} {layer.interpolation} {layer.padding} {layer.align_corners:d}"
     (warped,) = tf.raw_ops.PyFunc(input=[image, grid], token=token, Tout=[image.dtype], name="warp")
     return tf.ensure_shape(warped, layer.compute_output_shape((image.shape, grid.shape)))
 
 
 def _grid_sample(graph, node, name, _):
     """Handler of tf2onnx: puts the operators of ONNX in the place of the opaque one."""
+    token = node.get_attr_str("token")
+    if not token.startswith(TOKEN):
+        raise ValueError(f"op [{name}: {MARK}] is not supported")  # somebody's tf.numpy_function
     image, grid = node.input
-    interpolation, padding, align_corners = node.get_attr_str("token").split()
+    _, interpolation, padding, align_corners = token.split()
     result = {"outputs": node.output, "shapes": node.output_shapes, "dtypes": node.output_dtypes}
     # Three half images away from the middle is outside like all beyond it, which onnxruntime cannot weigh exactly;
     # with reflection it reads past the image's memory if it is older than 1.26.

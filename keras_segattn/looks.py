@@ -51,36 +51,3 @@ def draw_grids(image, grids, side=280):
                 draw.line([tuple(point) for point in lines[number]], fill=colour, width=1)
         draw.line([tuple(point) for point in points[0]], fill=colour, width=3)
     return np.array(picture)
-
-
-def chained(grids):
-    """The grids of transformers in a row, each as places in the image that the first one sees.
-
-    Args:
-        grids: list of (h, w, 2), each in places of what the one before gives; see ``draw_grids``.
-
-    Returns:
-        list of (h, w, 2).
-
-    Example:
-        >>> half = np.stack(np.meshgrid([-0.25, 0.25], [-0.25, 0.25]), -1)
-        >>> chained([half, half])[1][0, 0].tolist()
-        [-0.125, -0.125]
-    """
-    places = []
-    for grid in grids:
-        places.append(grid if not places else _at(places[-1], grid))
-    return places
-
-
-def _at(places, grid):
-    """What stands in places (H, W, 2) where a grid looks; beyond its edges it goes on as a plane would."""
-    sizes = np.array(places.shape[1::-1])
-    at = ((grid + 1) * sizes - 1) / 2                                               # (h, w, 2), pixels
-    first = np.clip(np.floor(at), 0, np.maximum(sizes - 2, 0)).astype(int)
-    x, y = first[..., 0], first[..., 1]
-    right, below = np.minimum(x + 1, sizes[0] - 1), np.minimum(y + 1, sizes[1] - 1)
-    across, down = np.split(at - first, 2, axis=-1)
-    upper = places[y, x] + across * (places[y, right] - places[y, x])
-    lower = places[below, x] + across * (places[below, right] - places[below, x])
-    return upper + down * (lower - upper)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_segattn.looks import COLOURS, chained, draw_grids
+from keras_segattn.looks import COLOURS, draw_grids
 
 
 def grid(scale=1.0, x=0.0, y=0.0, size=5):
@@ -44,12 +44,6 @@ def test_each_transformer_has_its_colour():
 
 def test_a_grid_that_looks_nowhere_is_drawn_without_an_error():
     assert draw_grids(np.zeros((9, 9, 1), "uint8"), [np.full((3, 3, 2), np.nan)]).shape == (280, 280, 3)
-
-
-def test_transformers_in_a_row_look_through_each_other():
-    first, second = chained([grid(0.5, x=0.2, size=9), grid(0.5, y=0.4, size=7)])
-    np.testing.assert_allclose(first, grid(0.5, x=0.2, size=9))
-    np.testing.assert_allclose(second, grid(0.25, x=0.2, y=0.2, size=7), atol=1e-12)
 
 
 def test_another_shape_is_an_error():

@@ -19,7 +19,8 @@ class AffineGrid(keras.layers.Layer):
             translation tx, ty, so an upright part of the image is looked at.
         align_corners: bool. Whether -1 and 1 are the centres of the outermost pixels, or their edges.
 
-    Input shape: theta (B, 6), or (B, 3) with ``attention``. Output shape: (B, h, w, 2), x before y.
+    Input shape: theta (B, 6), or (B, 3) with ``attention``. Output shape: (B, h, w, 2), x before y, float32 under
+    a mixed policy too.
 
     Raises:
         ValueError: if ``output_size`` is not a pair of integers >= 1, or theta is of another length.
@@ -36,7 +37,7 @@ class AffineGrid(keras.layers.Layer):
 
     def __init__(self, output_size, *, attention=False, align_corners=False, **kwargs):
         lattice(output_size, align_corners)  # raises
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.output_size = tuple(output_size)
         self.attention = attention
         self.align_corners = align_corners
@@ -52,6 +53,7 @@ class AffineGrid(keras.layers.Layer):
         return np.array([1, 0, 0] if self.attention else [1, 0, 0, 0, 1, 0], "float32")
 
     def call(self, theta):
+        theta = ops.cast(theta, self.variable_dtype)
         places = lattice(self.output_size, self.align_corners)
         x, y = (ops.convert_to_tensor(place, dtype=theta.dtype) for place in places)
         along_x, along_y, shift = self._columns(theta)                     # (B, 1, 1, 2) each

@@ -5,6 +5,7 @@ from keras import ops
 
 PADDINGS = ("zeros", "border", "reflection")
 INTERPOLATIONS = ("bilinear", "nearest")
+FAR = 2**22  # half images: what is reflected from further away, or from nowhere, is read at the left or top
 
 
 @keras.saving.register_keras_serializable(package="keras_segattn")
@@ -54,6 +55,7 @@ class BilinearSampler(keras.layers.Layer):
         _, height, width, _ = ops.shape(image)
         reach = grid + 1                                                   # (B, h, w, 2), 0..2 within the image
         if self.padding == "reflection":
+            reach = ops.where(ops.abs(reach) < FAR, reach, 0)
             reach = ops.abs(reach - 4 * ops.round(reach / 4))              # folded at 0 and at 2
         x = self._pixels(reach[..., 0], width)                             # (B, h, w), -1..W
         y = self._pixels(reach[..., 1], height)                            # (B, h, w), -1..H

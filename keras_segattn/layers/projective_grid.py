@@ -18,7 +18,7 @@ class ProjectiveGrid(keras.layers.Layer):
         align_corners: bool. Whether -1 and 1 are the centres of the outermost pixels, or their edges.
 
     Input shape: theta (B, 8), the 3x3 matrix row by row without its last entry, which is 1.
-    Output shape: (B, h, w, 2), x before y.
+    Output shape: (B, h, w, 2), x before y, float32 under a mixed policy too.
 
     Raises:
         ValueError: if ``output_size`` is not a pair of integers >= 1, or theta is of another length.
@@ -35,7 +35,7 @@ class ProjectiveGrid(keras.layers.Layer):
 
     def __init__(self, output_size, *, align_corners=False, **kwargs):
         lattice(output_size, align_corners)  # raises
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.output_size = tuple(output_size)
         self.align_corners = align_corners
         self.input_spec = keras.layers.InputSpec(shape=(None, self.parameters))
@@ -50,6 +50,7 @@ class ProjectiveGrid(keras.layers.Layer):
         return np.array([1, 0, 0, 0, 1, 0, 0, 0], "float32")
 
     def call(self, theta):
+        theta = ops.cast(theta, self.variable_dtype)
         places = lattice(self.output_size, self.align_corners)
         x, y = (ops.convert_to_tensor(place, dtype=theta.dtype) for place in places)
         matrix = ops.pad(theta, [(0, 0), (0, 1)], constant_values=1)

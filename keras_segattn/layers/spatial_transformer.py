@@ -1,5 +1,6 @@
 """A layer that looks for what matters in an image, and looks at it straight."""
 
+import contextlib
 import math
 from functools import partial
 
@@ -9,6 +10,7 @@ from keras import ops
 from .affine_grid import AffineGrid
 from .bilinear_sampler import BilinearSampler
 from .lattice import lattice
+from .parts import config_of
 from .projective_grid import ProjectiveGrid
 from .thin_plate_spline_grid import ThinPlateSplineGrid
 
@@ -78,6 +80,9 @@ class SpatialTransformer(keras.layers.Layer):
         self.align_corners = align_corners
         self.interpolation = interpolation
         self.sampler = BilinearSampler(padding, align_corners, interpolation, dtype=self.dtype_policy, name="sampler")
+        self._given = None
+        with contextlib.suppress(NotImplementedError):  # of a part of one's own that does not say how it is made
+            self._given = self._parts()  # as they are before they are built
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
@@ -105,8 +110,7 @@ class SpatialTransformer(keras.layers.Layer):
         size = self.output_size or tuple(input_shape[1:3])
         if None in size:
             raise ValueError(f"output_size: expected (h, w) where the size of the image is unknown. Received: {size}")
-        exact = self.variable_dtype  # half a float is too short for a coordinate
-        return TRANSFORMS[self.transform](size, align_corners=self.align_corners, dtype=exact, name="grid")
+        return TRANSFORMS[self.transform](size, align_corners=self.align_corners, dtype=self.dtype_policy, name="grid")
 
     def call(self, image, return_grid=False):
         kernel, bias = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.bias)
@@ -118,7 +122,7 @@ class SpatialTransformer(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape, return_grid=False):
         batch, *size, channels = input_shape
-        grid = self._make_grid(input_shape)
+        grid = self.grid if self.built else self._make_grid(input_shape)
         warped = (batch, *grid.output_size, channels)
         return (warped, (batch, grid.parameters), (batch, *grid.output_size, 2)) if return_grid else warped
 
@@ -129,18 +133,17 @@ class SpatialTransformer(keras.layers.Layer):
         return (warped, *others) if return_grid else warped
 
     def get_config(self):
-        transform = self.transform
-        if isinstance(transform, keras.layers.Layer):
-            transform = keras.saving.serialize_keras_object(transform)
         return {
             **super().get_config(),
-            "localization": keras.saving.serialize_keras_object(self.localization),
-            "transform": transform,
+            **(self._given or self._parts()),
             "output_size": self.output_size and list(self.output_size),
             "padding": self.padding,
             "align_corners": self.align_corners,
             "interpolation": self.interpolation,
         }
+
+    def _parts(self):
+        return {"localization": config_of(self.localization), "transform": config_of(self.transform)}
 
     @classmethod
     def from_config(cls, config):

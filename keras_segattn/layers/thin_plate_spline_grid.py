@@ -20,7 +20,7 @@ class ThinPlateSplineGrid(keras.layers.Layer):
         align_corners: bool. Whether -1 and 1 are the centres of the outermost pixels, or their edges.
 
     Input shape: theta (B, n * n * 2): where each control point looks, x before y, row by row, in -1..1.
-    Output shape: (B, h, w, 2), x before y.
+    Output shape: (B, h, w, 2), x before y, float32 under a mixed policy too.
 
     Raises:
         ValueError: if ``output_size`` is not a pair of integers >= 1, ``control_points`` is not an integer >= 2, or
@@ -41,7 +41,7 @@ class ThinPlateSplineGrid(keras.layers.Layer):
         if type(control_points) is not int or control_points < 2:
             raise ValueError(f"control_points: expected an integer >= 2. Received: {control_points!r}")
         places = lattice(output_size, align_corners)
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.output_size = tuple(output_size)
         self.control_points = control_points
         self.align_corners = align_corners
@@ -60,6 +60,7 @@ class ThinPlateSplineGrid(keras.layers.Layer):
         return _points(*lattice((n, n), align_corners=True)).ravel().astype("float32")
 
     def call(self, theta):
+        theta = ops.cast(theta, self.variable_dtype)
         influence = ops.convert_to_tensor(self._influence, dtype=theta.dtype)
         targets = ops.reshape(theta, (-1, self.control_points**2, 2))
         return ops.reshape(influence @ targets, (-1, *self.output_size, 2))

@@ -16,6 +16,7 @@ from keras_segattn.layers import AffineGrid, BilinearSampler
 from keras_segattn.layers import bilinear_sampler as module
 from keras_segattn.layers.bilinear_sampler import INTERPOLATIONS, PADDINGS
 
+from ..backends import on_each_backend, run_on
 from ..contracts import check_gradient, gradients
 
 MODES = list(product(PADDINGS, (False, True), INTERPOLATIONS))
@@ -100,11 +101,16 @@ def test_a_coordinate_that_is_no_place_reads_zeros_or_a_pixel_of_the_image(mode)
 def test_a_coordinate_that_is_no_place_has_no_gradient(coordinate):
     image, grid = draw((4, 5), (2, 3))
     grid[0, 0, 0] = float(coordinate)
-    for padding in ("zeros", "border"):
+    for padding in PADDINGS:
         ones = np.ones((2, 2, 3, 3), "float32")
         to_image, to_grid = slopes(BilinearSampler(padding), image, grid, ones)
         assert np.isfinite(to_image).all() and np.isfinite(to_grid).all()
         assert (to_grid[0, 0, 0] == 0).all()
+
+
+@on_each_backend
+def test_every_mode_and_every_place_that_is_none_are_read_alike_on_backend(backend):
+    run_on(backend, "-m", "pytest", "-q", __file__, "-k", "every_mode_is or no_place")
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
@@ -131,7 +137,7 @@ def test_nearest_makes_no_new_labels():
 
 def test_in_mixed_precision_the_grid_keeps_its_own():
     ramp = np.tile(np.linspace(0, 1, 2048, dtype="float32")[:, None], (1, 2, 1, 1))  # 1/2048 a pixel
-    grid = AffineGrid((2, 2048))(AffineGrid((1, 1)).identity()[None])
+    grid = AffineGrid((2, 2048), dtype="mixed_float16")(AffineGrid((1, 1)).identity()[None])
     found = BilinearSampler(dtype="mixed_float16")([ramp, grid])
     assert keras.backend.standardize_dtype(found.dtype) == "float16"
     np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(found, "float32")), ramp, atol=6e-4)

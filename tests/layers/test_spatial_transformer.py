@@ -117,6 +117,22 @@ def test_a_grid_layer_of_ones_own_brings_its_size_and_is_used_as_it_is():
     assert layer.grid is grid and layer.compute_output_shape((None, 8, 6, 2)) == (None, 3, 4, 2)
 
 
+def test_its_configuration_is_what_it_was_made_with_though_keras_builds_its_parts():
+    net = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D()])
+    layer = SpatialTransformer(net, output_size=(4, 3))
+    before = layer.get_config()
+    layer(noise(2, 8, 6, 2))
+    assert layer.get_config() == before
+    assert SpatialTransformer.from_config(before)(noise(1, 5, 7, 3)).shape == (1, 4, 3, 3)  # of another size
+
+
+@pytest.mark.parametrize("grid", [AffineGrid, ProjectiveGrid])
+def test_in_mixed_precision_theta_and_grid_stay_float32_of_a_grid_layer_of_ones_own_too(grid):
+    layer = SpatialTransformer(localization(), grid((4, 3), dtype="mixed_float16"), dtype="mixed_float16")
+    types = [keras.backend.standardize_dtype(x.dtype) for x in layer(noise(2, 8, 6, 2), return_grid=True)]
+    assert types == ["float16", "float32", "float32"]
+
+
 def test_in_mixed_precision_theta_and_grid_stay_float32():
     layer = SpatialTransformer(localization(), dtype="mixed_float16")
     types = [keras.backend.standardize_dtype(x.dtype) for x in layer(noise(2, 8, 6, 2), return_grid=True)]

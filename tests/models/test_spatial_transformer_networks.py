@@ -11,7 +11,7 @@ TRANSFORMS = ("affine", "attention", "projective", "thin_plate_spline")
 
 
 def strokes(*shape):
-    """Smooth images, 0..255: the identity is exact on them to rounding."""
+    """Noise, 0..255."""
     return np.random.default_rng(0).uniform(0, 255, shape).astype("float32")
 
 
@@ -21,7 +21,7 @@ def test_a_new_transformer_network_gives_the_answer_of_what_stands_behind_its_tr
     keras.utils.set_random_seed(0)
     model = builder((28, 28, 1), 10, transform=transform)
     plain = models.cnn if builder is models.st_cnn else models.fully_connected
-    arguments = {} if builder is models.st_cnn else {"units": (256, 180)}
+    arguments = {"filters": (32, 64)} if builder is models.st_cnn else {"units": (256, 180)}
     behind = plain((28, 28, 1), 10, **arguments)
     left = models.transfer_weights(model, behind)
     assert left == []
@@ -48,6 +48,20 @@ def test_two_transformers_in_a_row_see_one_after_the_other():
     assert before is model.get_layer("transformer_1").output[0]
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_where_the_second_of_a_row_looks_is_told_as_a_place_in_the_image(align_corners):
+    look, image = {"align_corners": align_corners}, keras.Input((28, 28, 1))
+    x = image
+    for name, theta in {"first": [0.5, 0.2, 0.0], "second": [0.5, 0.0, 0.4]}.items():
+        net = keras.layers.GlobalAveragePooling2D()
+        layer = layers.SpatialTransformer(net, "attention", (20, 20), padding="border", name=name, **look)
+        x, _, _ = layer(x, return_grid=True)
+        layer.bias.assign(theta)
+    found = models.attention(keras.Model(image, x))(strokes(1, 28, 28, 1))
+    expected = layers.AffineGrid((20, 20), attention=True, **look)(np.array([[0.25, 0.2, 0.2]], "float32"))
+    np.testing.assert_allclose(found["second_grid"], expected, atol=1e-6)
+
+
 def test_two_transformers_in_parallel_both_see_the_image_and_are_read_side_by_side():
     model = models.st_cnn((42, 42, 2), 19, transformers=2, arrangement="parallel", output_size=(28, 28))
     first, second = (model.get_layer(f"transformer_{i}") for i in (1, 2))
@@ -61,6 +75,14 @@ def test_two_transformers_in_parallel_both_see_the_image_and_are_read_side_by_si
 def test_a_model_without_a_transformer_has_no_attention_to_show():
     with pytest.raises(ValueError, match="expected SpatialTransformer layers with return_grid=True. cnn has none"):
         models.attention(models.cnn((28, 28, 1), 10))
+
+
+@pytest.mark.parametrize(
+    ("plain", "transformer"), [(models.cnn, models.st_cnn), (models.fully_connected, models.st_fully_connected)]
+)
+def test_a_plain_network_has_as_many_parameters_as_the_transformer_network_beside_it(plain, transformer):
+    counts = [builder((28, 28, 1), 10).count_params() for builder in (plain, transformer)]
+    assert counts[0] == pytest.approx(counts[1], rel=0.03)
 
 
 @pytest.mark.parametrize("kind", ["r", "rts", "cluttered"])

@@ -6,10 +6,10 @@ Reference: Jaderberg, Simonyan, Zisserman and Kavukcuoglu, Spatial Transformer N
 import keras
 from keras import layers
 
-from ...layers import SpatialTransformer
+from ...layers import BilinearSampler, SpatialTransformer
 
 
-def cnn(image_shape, num_classes, *, filters=(32, 64), kernel_sizes=(9, 7), units=(), dropout=0.0):
+def cnn(image_shape, num_classes, *, filters=(35, 64), kernel_sizes=(9, 7), units=(), dropout=0.0):
     """The paper's CNN: convolutions without padding, each followed by a ReLU and 2x2 max pooling; dense layers.
 
     Args:
@@ -36,7 +36,7 @@ def cnn(image_shape, num_classes, *, filters=(32, 64), kernel_sizes=(9, 7), unit
     return keras.Model(image, logits, name="cnn")
 
 
-def fully_connected(image_shape, num_classes, *, units=(256, 200), dropout=0.0):
+def fully_connected(image_shape, num_classes, *, units=(272, 208), dropout=0.0):
     """The paper's FCN, which is short for fully connected: dense layers alone. Arguments as ``cnn``.
 
     Returns:
@@ -145,7 +145,8 @@ def attention(model):
 
     Returns:
         keras.Model, ``image`` -> dict: ``<layer>_theta`` (B, P), the transformation, and ``<layer>_grid`` (B, h, w, 2),
-        the place of each sample as x, y, -1..1 from edge to edge of what that layer sees.
+        the place of each sample as x, y, -1..1 from edge to edge of what that layer sees; in a row of transformers of
+        what the first one sees, and at the edge where a later one looks past what the one before gives.
 
     Raises:
         ValueError: if the model has no such layer.
@@ -154,9 +155,14 @@ def attention(model):
         >>> sorted(attention(st_cnn((28, 28, 1), num_classes=10)).output)
         ['transformer_grid', 'transformer_theta']
     """
-    outputs = {}
+    outputs, places = {}, {}
     for layer in transformers(model):
-        _, outputs[f"{layer.name}_theta"], outputs[f"{layer.name}_grid"] = layer.output
+        warped, theta, grid = layer.output
+        if id(layer.input) in places:
+            chained = BilinearSampler("border", layer.align_corners, name=f"{layer.name}_places", dtype="float32")
+            grid = chained([places[id(layer.input)], grid])
+        places[id(warped)] = grid
+        outputs |= {f"{layer.name}_theta": theta, f"{layer.name}_grid": grid}
     if not outputs:
         raise ValueError(f"model: expected SpatialTransformer layers with return_grid=True. {model.name} has none")
     return keras.Model(model.inputs, outputs)
