@@ -74,6 +74,37 @@ def test_a_truncated_file_is_named(folder):
         mnist.read_digits(folder, "test")
 
 
+def test_a_whole_file_that_lacks_digits_is_named(folder):
+    path = folder / "mnist" / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-900], 1))
+    with pytest.raises(DataError, match=r"expected as many values as it says, \[10000, 28, 28\]. Received: 7839100"):
+        mnist.read_digits(folder, "test")
+
+
+@real_data
+@needs_mnist
+def test_mnist_of_tensorflow_datasets_is_the_same_in_the_same_order(tmp_path):
+    import tensorflow_datasets as tfds
+
+    import tensorflow as tf
+
+    digits, labels = mnist.read_digits(FOLDER, "test")
+    order = np.random.default_rng(0).permutation(len(digits))
+    shuffled = {"image": digits[order, ..., None], "label": labels[order].astype("int64")}
+    kinds = {"image": tfds.features.Image(shape=(28, 28, 1)), "label": tfds.features.ClassLabel(num_classes=10)}
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="mnist",
+        version="3.0.1",
+        data_dir=tmp_path,
+        features=tfds.features.FeaturesDict(kinds),
+        split_datasets={"test": tf.data.Dataset.from_tensor_slices(shuffled)},
+        disable_shuffling=True,
+    )
+    found = mnist.read_digits(tmp_path, "test")
+    np.testing.assert_array_equal(found[0], digits)
+    np.testing.assert_array_equal(found[1], labels)
+
+
 def test_labels_in_the_place_of_images_are_told_apart(folder):
     labels = folder / "mnist" / "t10k-labels-idx1-ubyte.gz"
     (folder / "mnist" / "t10k-images-idx3-ubyte.gz").write_bytes(labels.read_bytes())

@@ -13,6 +13,9 @@ from .dataset import DataError, Dataset
 VALIDATION = 5000  # the last of the 60,000 training digits
 _FILES = {"train": "train", "val": "train", "test": "t10k"}
 _MAGIC = {"images-idx3": 2051, "labels-idx1": 2049}
+# Of each of the two files of images: the places of its digits, no two of which are alike, when they are sorted by
+# their pixels. Other tools keep them in other orders, and how a digit is distorted depends on its place.
+_ORDER = Path(__file__).with_name("mnist_order.npz")
 
 
 def read_digits(folder, split):
@@ -39,7 +42,7 @@ nowhere, or mnist of tensorflow-datasets in nowhere
     images, roots = f"{part}-images-idx3-ubyte.gz", (Path(folder) / "mnist", Path(folder))
     root = next((root for root in roots if (root / images).is_file()), None)
     if root is not None:
-        digits = _read_idx(root / images).reshape(-1, 28, 28)
+        digits = _read_idx(root / images)
         labels = _read_idx(root / f"{part}-labels-idx1-ubyte.gz")
     elif list(Path(folder).glob("mnist/*/dataset_info.json")):
         digits, labels = _read_prepared(folder, "test" if part == "t10k" else "train")
@@ -63,14 +66,26 @@ def _read_idx(path):
         raise DataError(f"{path}: expected a whole .gz file. {error}") from error
     if int.from_bytes(data[:4], "big") != _MAGIC[kind]:
         raise DataError(f"{path}: expected an idx file of {kind}. Its first bytes are {data[:4]!r}")
-    return np.frombuffer(data, "uint8", offset=16 if "images" in kind else 8)
+    dimensions = int(kind[-1])
+    shape = np.frombuffer(data[4 : 4 + 4 * dimensions], ">i4")
+    values = np.frombuffer(data, "uint8", offset=4 + 4 * dimensions)
+    if len(shape) != dimensions or tuple(shape[1:]) not in ((), (28, 28)) or len(values) != np.prod(shape):
+        raise DataError(f"{path}: expected as many values as it says, {shape.tolist()}. Received: {len(values)}")
+    return values.reshape(shape)
 
 
 def _read_prepared(folder, split):
+    """MNIST of tensorflow-datasets, in the order of the original files."""
     import tensorflow_datasets as tfds
 
     digits, labels = tfds.as_numpy(tfds.load("mnist", split=split, data_dir=folder, batch_size=-1, as_supervised=True))
-    return digits[..., 0], labels.astype("uint8")
+    order = np.load(_ORDER)[split]
+    if len(digits) != len(order):
+        raise DataError(f"MNIST of tensorflow-datasets in {folder}: expected {len(order)} digits. It has {len(digits)}")
+    by_pixels = sorted(range(len(digits)), key=lambda place: digits[place].tobytes())
+    places = np.empty(len(order), int)
+    places[order] = by_pixels
+    return digits[places, ..., 0], labels[places].astype("uint8")
 
 
 class Digits:
