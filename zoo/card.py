@@ -158,15 +158,15 @@ def _use(recipe, dataset):
     ]
 
 
+_OF_SENTENCES, _OF_VIEWS = ("beams", "length_power", "max_tokens"), ("scale", "colour", "encoder_rate")
+_UNUSED = {"segmentation": _OF_SENTENCES, "recognition": _OF_SENTENCES + _OF_VIEWS}  # digits are drawn, not seen anew
+
 
 def _said(recipe, dataset):
     """Names and values of what a recipe says that is of its task."""
     values = [(field.name, getattr(recipe, field.name)) for field in fields(Recipe)]
-    others = _OF_SENTENCES if dataset.classes else _OF_VIEWS
-    return [(name, value) for name, value in values if value not in (None, (), {}) and name not in others]
-
-
-_OF_SENTENCES, _OF_VIEWS = ("beams", "length_power", "max_tokens"), ("scale", "colour", "encoder_rate")
+    unused = _UNUSED.get(dataset.task, _OF_VIEWS)
+    return [(name, value) for name, value in values if value not in (None, (), {}) and name not in unused]
 
 
 def _picture(name, words):

@@ -41,6 +41,34 @@ def test_int8_loses_at_most_half_a_point():
     assert stated(entry) - stated(entry, format="tflite", precision="int8") <= 0.5
 
 
+def error(entry, **facts):
+    return stated(entry, metric="error", seed=str(zoo.info(entry).seed), **facts)
+
+
+def test_turned_digits_are_read_better_than_in_the_paper_and_without_a_transformer():
+    plain = error("cnn_mnist_r")
+    for entry in ("stn_affine_mnist_r", "stn_tps_mnist_r"):
+        assert error(entry) <= 0.7  # the paper's ST-CNN: 0.7
+        assert error(entry) <= 0.7 * plain
+
+
+@pytest.mark.parametrize("kind", ["rts", "cluttered"])
+def test_digits_that_have_to_be_found_are_read_better_with_a_transformer(kind):
+    assert error(f"stn_affine_mnist_{kind}") <= 0.75 * error(f"cnn_mnist_{kind}")
+
+
+@pytest.mark.parametrize("entry", ["stn_affine_mnist_r", "cnn_mnist_r"])
+def test_the_score_of_three_seeds_is_their_median(entry):
+    seeds = [stated(entry, metric="error", seed=str(seed)) for seed in range(3)]
+    assert error(entry) == sorted(seeds)[1]
+
+
+def test_a_spatial_transformer_network_is_below_300_kb_and_loses_at_most_a_tenth_of_a_point():
+    entry, facts = "stn_affine_mnist_r", {"format": "tflite", "precision": "int8"}
+    assert error(entry, **facts) - error(entry) <= 0.1
+    assert stated(entry, metric="size", split="", tail="labels", **facts) < 300_000
+
+
 def test_every_result_is_of_a_whole_official_split():
     for row in results.read():
         whole = DATASETS[zoo.info(row["entry"]).dataset].splits["test"]

@@ -69,6 +69,24 @@ def test_clutter_is_made_of_sixteen_pieces_of_other_digits():
     assert alone.max() <= 28 * 28 + distortions.CLUTTER * distortions.PATCH**2
 
 
+# Mean and standard deviation of how much ink a digit has afterwards, for each that it had.
+INK = {
+    "rotate": (1.0, 0.0),
+    "rotate_scale_translate": (0.923, 0.276),  # (1.2^3 - 0.7^3) / 1.5
+    "project": (0.69, 0.276),
+    "warp": (0.77, 0.181),
+    "clutter": (2.08, 0.456),
+}
+
+
+@pytest.mark.parametrize("name", INK)
+def test_how_far_a_distortion_goes(name, digits):
+    many = np.repeat(digits, 40, axis=0)
+    images = getattr(distortions, name)(many, np.random.default_rng(0)).astype(float)
+    share = images.sum(axis=(1, 2, 3)) / many.sum(axis=(1, 2), dtype=float)
+    assert (share.mean(), share.std()) == pytest.approx(INK[name], rel=0.06, abs=0.01)
+
+
 def test_a_projected_square_has_straight_sides():
     square = np.zeros((20, 28, 28), "uint8")
     square[:, 4:24, 4:24] = 200

@@ -84,9 +84,8 @@ def test_a_whole_file_that_lacks_digits_is_named(folder):
 @real_data
 @needs_mnist
 def test_mnist_of_tensorflow_datasets_is_the_same_in_the_same_order(tmp_path):
-    import tensorflow_datasets as tfds
-
     import tensorflow as tf
+    import tensorflow_datasets as tfds
 
     digits, labels = mnist.read_digits(FOLDER, "test")
     order = np.random.default_rng(0).permutation(len(digits))

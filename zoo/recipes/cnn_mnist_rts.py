@@ -15,5 +15,5 @@ RECIPE = replace(
     operators={"tflite": 18, "onnx": 18},
     dataset="mnist_rts",
     image_size=(42, 42),
-    arguments={"filters": (32, 64), "kernel_sizes": (5, 5), "units": (88,), "dropout": 0.3},
+    arguments={"filters": (32, 64), "kernel_sizes": (5, 5), "units": (51,), "dropout": 0.3},
 )

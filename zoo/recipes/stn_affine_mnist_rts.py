@@ -16,5 +16,5 @@ RECIPE = replace(
     seed=0,
     dataset="mnist_rts",
     image_size=(42, 42),
-    arguments={**ROTATED.arguments, "output_size": (36, 36), "dropout": 0.2},
+    arguments={**ROTATED.arguments, "output_size": (28, 28)},
 )

@@ -1,6 +1,6 @@
 """ST-CNN with a thin-plate spline of 4 x 4 control points, rotated MNIST (R of Jaderberg et al. 2015).
 
-About 12 minutes on two cores.
+About 15 minutes on two cores.
 
 segattn train stn_tps_mnist_r
 """
