@@ -4,8 +4,8 @@
 
 Prints milliseconds on two threads, median and fastest of interleaved runs, and the ratios of both to ours (above 1:
 ours is faster). A step is the value and its gradients to image and grid. XLA is what ``jit_compile=True`` turns on;
-torch gets its own layout, channels first. The last row is a whole warp, AffineGrid and sampler, in Keras and as the
-files exported of it. Needs torch.
+torch gets its own layout, channels first. The second half are whole warps, grid and sampler, as exported files, beside
+files of map_coordinates, of images of three channels: it takes them one by one. Needs torch.
 """
 
 import itertools
@@ -19,15 +19,15 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch's idle threads leave the cores to TensorFlow's
 
-import keras
 import numpy as np
 import tensorflow as tf
 import torch
 from keras import ops
 
+from keras_segattn.export.serving import Signature
 from keras_segattn.layers import AffineGrid, BilinearSampler
 
-SIZES, BATCHES, WARP = [(32, 32, 3), (256, 256, 3), (64, 64, 128)], (1, 32), (256, 256, 3)
+SIZES, BATCHES = [(32, 32, 3), (256, 256, 3), (64, 64, 128)], (1, 32)
 THETA = np.array([[0.9, 0.2, 0.05, -0.2, 0.9, 0.1]], "float32")  # turns, enlarges and moves a little
 THREADS, ROUNDS, SECONDS = 2, 40, 4.0  # of a contender: that many runs, but 3 if they take longer
 MOST = 10_000_000  # values in the images of map_coordinates; its step needs about a kilobyte for each
@@ -83,43 +83,54 @@ def sampling(size, batch):
     return {"forward": forward, "step": step}
 
 
-def exported(size):
-    """Keras, LiteRT, onnxruntime and torch: function without arguments, of a whole warp of one image."""
-    import onnxruntime
-    from ai_edge_litert.interpreter import Interpreter
-
-    from keras_segattn.export.onnx import write_onnx
-    from keras_segattn.export.serving import functions
-    from keras_segattn.export.tflite import write_tflite
-
-    image, theta = keras.Input(size, name="image"), keras.Input((6,), name="theta")
-    warped = BilinearSampler(name="warp")([image, AffineGrid(size[:2], name="grid")(theta)])
-    model = keras.Model({"image": image, "theta": theta}, {"warped": warped})
-    served = functions(model, {"warp": (["image", "theta"], ["warped"])})
-    with tempfile.TemporaryDirectory() as folder:
-        write_tflite(served, Path(folder) / "warp.tflite")
-        interpreter = Interpreter(str(Path(folder) / "warp.tflite"), num_threads=THREADS)
-        interpreter.allocate_tensors()
-        (file,) = write_onnx(served, Path(folder) / "warp.onnx")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        session = onnxruntime.InferenceSession(file, options)
-    values = {"image": np.random.default_rng(0).normal(size=(1, *size)).astype("float32"), "theta": THETA}
-    for entry in interpreter.get_input_details():
-        interpreter.set_tensor(entry["index"], values["image" if len(entry["shape"]) == 4 else "theta"])
-    tensors = {name: tf.constant(value) for name, value in values.items()}
-    picture, matrix = torch.tensor(values["image"]).permute(0, 3, 1, 2).contiguous(), torch.tensor(THETA).view(1, 2, 3)
+def exported(size, batch):
+    """format -> {contender: function without arguments}, of a whole warp by one theta for each image."""
+    rng = np.random.default_rng(0)
+    inputs = {"image": rng.normal(size=(batch, *size)).astype("float32"), "theta": np.repeat(THETA, batch, axis=0)}
+    sampler, grid = BilinearSampler(), AffineGrid(size[:2])
+    warps = {"ours": lambda image, theta: sampler([image, grid(theta)])}
+    if size[2] <= 3:
+        warps["map_coordinates"] = lambda image, theta: map_coordinates(image, grid(theta))
+    picture, matrix = torch.tensor(inputs["image"]).permute(0, 3, 1, 2).contiguous(), torch.tensor(inputs["theta"])
 
     @torch.no_grad()
     def by_torch():
-        return grid_sample(picture, torch.nn.functional.affine_grid(matrix, picture.shape, align_corners=False))
+        places = torch.nn.functional.affine_grid(matrix.view(-1, 2, 3), picture.shape, align_corners=False)
+        return grid_sample(picture, places)
 
-    return {
-        "ours": bind(tf.function(model), [tensors]),
-        "LiteRT": interpreter.invoke,
-        "onnxruntime": bind(session.run, [["warped"], values]),
-        "torch": by_torch,
-    }
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for format, run in {"LiteRT": in_litert, "onnxruntime": in_onnxruntime}.items():
+            found[format] = {name: run(warp, inputs, Path(folder) / name) for name, warp in warps.items()}
+            found[format] |= {"torch": by_torch}
+    return found
+
+
+def served(warp, inputs):
+    specs = {name: tf.TensorSpec(value.shape, name=name) for name, value in inputs.items()}
+    return {"warp": Signature(lambda given: {"warped": warp(**given)}, specs)}
+
+
+def in_litert(warp, inputs, path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    from keras_segattn.export.tflite import write_tflite
+
+    path = path.with_suffix(".tflite")
+    write_tflite(served(warp, inputs), path)
+    run = Interpreter(str(path), num_threads=THREADS).get_signature_runner("warp")
+    return lambda: run(**inputs)
+
+
+def in_onnxruntime(warp, inputs, path):
+    import onnxruntime
+
+    from keras_segattn.export.onnx import write_onnx
+
+    (file,) = write_onnx(served(warp, inputs), path.with_suffix(".onnx"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    return bind(onnxruntime.InferenceSession(file, options).run, [["warped"], inputs])
 
 
 def bind(function, arguments):
@@ -156,7 +167,9 @@ def main():
     for size, batch in itertools.product(SIZES, BATCHES):
         for what, contenders in sampling(size, batch).items():
             report(f"{what}, {batch} x {'x'.join(map(str, size))}", contenders)
-    report(f"whole warp, 1 x {'x'.join(map(str, WARP))}", exported(WARP))
+    for size, batch in itertools.product(SIZES, BATCHES):
+        for format, contenders in exported(size, batch).items():
+            report(f"whole warp in {format}, {batch} x {'x'.join(map(str, size))}", contenders)
 
 
 if __name__ == "__main__":
