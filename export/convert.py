@@ -66,12 +66,12 @@ def convert(
         job = {"model": f"{folder}/model.keras", "path": str(path), "format": format, "precision": precision}
         job |= {"tail": tail, "signatures": signatures, "search": search, "float_layers": list(float_layers)}
         job |= {"interface": interface and interface.to_json(), "layers": names_of_layers(model)}
-        is_known = interface is None or is_of_known_layers(model)
+        is_known = is_of_known_layers(model)
         if is_known:
             model.save(job["model"])
         else:
             job["model"] = f"{folder}/model"
-            _write_here(model, interface, job["model"], format)
+            _write_here(model, job)
         if calibration is not None:
             job["calibration"] = f"{folder}/calibration.npz"
             np.savez(job["calibration"], **(calibration if interface else {"image": calibration}))
@@ -81,11 +81,11 @@ def convert(
         except ProcessError as error:
             said = "\n".join([str(error), *error.__notes__])
             # Another process does not know the lines of classes that only this one has.
-            who = "" if is_known else blame(of_calls(model, interface), said, _kind(job), job["layers"])
+            who = "" if is_known else blame(_functions(model, job), said, _kind(job), job["layers"])
             raise ConversionError(f"{format} {precision}: {error}{who}") from error
 
 
-def _write_here(model, interface, folder, format):
+def _write_here(model, job):
     """A SavedModel, written by this process: another one does not know the classes of the model."""
     import keras
 
@@ -98,8 +98,8 @@ def _write_here(model, interface, folder, format):
             f"classes of your own. Received: {keras.backend.backend()}"
         )
     try:
-        with warps_of_onnx() if format == "onnx" else contextlib.nullcontext():
-            write_saved_model(of_calls(model, interface), folder)
+        with warps_of_onnx() if job["format"] == "onnx" else contextlib.nullcontext():
+            write_saved_model(_functions(model, job), job["model"])
     except Exception as error:  # of whatever the model is made of
         raise ConversionError(f"model: expected one that TensorFlow can trace. {_line(error)}") from error
 
@@ -109,12 +109,17 @@ def _served(job):
     import keras
 
     from .. import layers  # noqa: F401  (registers the layers that the model may hold)
-    from .language import of_sentences
-    from .serving import functions, of_images
 
     if Path(job["model"]).is_dir():
         return of_saved_model(job["model"])
-    model = keras.saving.load_model(job["model"], compile=False)
+    return _functions(keras.saving.load_model(job["model"], compile=False), job)
+
+
+def _functions(model, job):
+    """What a job asks a model to serve."""
+    from .language import of_sentences
+    from .serving import functions, of_images
+
     if job["interface"]:
         return of_calls(model, Interface.from_json(job["interface"]))
     if job["search"]:

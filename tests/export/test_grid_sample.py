@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
-from keras_segattn.export import export_model
+from keras_segattn.export import Metadata, Runner, export, export_model
 from keras_segattn.export.artifact import Function, Operator, Tensor
 from keras_segattn.export.convert import ConversionError
 from keras_segattn.export.grid_sample import warps_of_onnx
@@ -269,6 +269,27 @@ def test_a_model_of_ones_own_class_has_its_grid_sample_too(tmp_path):
     report = export_model(model, tmp_path, samples=image, format="onnx")
     assert kinds(report.path)["GridSample"] == 1
     assert len(onnx.load(report.path).graph.node) <= 20
+
+
+@pytest.mark.parametrize("format", ["onnx", "tflite"])
+def test_a_recogniser_with_a_layer_of_ones_own_is_exported_with_what_it_looks_at(digits, tmp_path, format):
+    @keras.saving.register_keras_serializable(package="tests")
+    class Halved(layers.Layer):
+        def call(self, x):
+            return x / 2
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((28, 28, 1), name="image")
+    net = keras.Sequential([layers.Conv2D(4, 5, strides=4, activation="relu"), layers.Flatten(), layers.Dense(8)])
+    warped, _, _ = SpatialTransformer(net, name="look")(Halved()(image), return_grid=True)
+    model = keras.Model(image, layers.Dense(10, name="logits")(layers.Flatten()(warped)))
+    model.get_layer("look").bias.assign(TURNED.ravel())
+    facts = Metadata(name="halved", classes=tuple("0123456789"), image_size=(28, 28), channels=1, task="recognition")
+    images = digits[:64].astype("uint8")
+    report = export(model, tmp_path, facts, format=format, images=images, images_source="digits")
+    assert format == "tflite" or kinds(report.path)["GridSample"] == 1
+    (grid,) = Runner(report.path).grids(images[0])
+    np.testing.assert_allclose(grid, AffineGrid((28, 28))(TURNED.reshape(1, 6).astype("float32"))[0], atol=1e-5)
 
 
 def test_a_function_of_numpy_is_not_taken_for_a_warp(tmp_path):
