@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import string
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,15 @@ import numpy as np
 # The ids that every vocabulary begins with.
 PAD, UNKNOWN, START, END = range(4)
 KINDS = ("subwords", "words")
+LETTERED = (*range(1, 0x530), *range(0x1E00, 0x2070))  # Latin, Greek and Cyrillic, and the punctuation of all scripts
 
 
 class Vocabulary:
     """The tokens of a language, learned from text: subwords for translation, whole words for captions.
 
     Subwords are those of a unigram language model, and keep case and punctuation. Words are of letters alone, in lower
-    case. The ids begin with ``PAD`` 0, ``UNKNOWN`` 1, ``START`` 2 and ``END`` 3.
+    case, of the Latin, Greek and Cyrillic scripts; those of others are left as they are. The ids begin with ``PAD`` 0,
+    ``UNKNOWN`` 1, ``START`` 2 and ``END`` 3.
 
     Args:
         data: bytes of a SentencePiece model with those ids, as ``data`` of another vocabulary.
@@ -55,13 +57,13 @@ class Vocabulary:
 
         Raises:
             ValueError: if the kind is neither, or the texts are too few for the size or hold no token.
+            ImportError: if sentencepiece is not installed.
 
         Example:
             >>> len(Vocabulary.learn(["to be or not to be"], size=8, kind="words"))
             8
         """
-        from sentencepiece import SentencePieceTrainer
-
+        trainer = require().SentencePieceTrainer
         if kind not in KINDS:
             raise ValueError(f"kind: expected one of {', '.join(KINDS)}. Received: {kind!r}")
         model = io.BytesIO()
@@ -73,7 +75,7 @@ class Vocabulary:
                 "words": {"model_type": "word", "normalization_rule_tsv": rules},
             }
             try:
-                SentencePieceTrainer.train(
+                trainer.train(
                     sentence_iterator=iter(texts),
                     model_writer=model,
                     vocab_size=size,
@@ -194,9 +196,24 @@ def seed(number):
         >>> drawn() == drawn()
         True
     """
-    import sentencepiece
+    require().set_random_generator_seed(number)
 
-    sentencepiece.set_random_generator_seed(number)
+
+def require():
+    """The package that vocabularies are made of.
+
+    Raises:
+        ImportError: if it is not installed, with what to install.
+
+    Example:
+        >>> require().__name__
+        'sentencepiece'
+    """
+    try:
+        import sentencepiece
+    except ImportError as error:
+        raise ImportError("A vocabulary needs sentencepiece: install keras_segattn[text]") from error
+    return sentencepiece
 
 
 def pad(rows, length=None):
@@ -227,11 +244,7 @@ def pad(rows, length=None):
 
 
 def _processor(data):
-    try:
-        from sentencepiece import SentencePieceProcessor
-    except ImportError as error:
-        raise ImportError("A vocabulary needs sentencepiece: install keras_segattn[text]") from error
-    processor = SentencePieceProcessor()
+    processor = require().SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(data)
     except RuntimeError as error:
@@ -252,10 +265,13 @@ def _is_unicode(text):
 
 
 def _letters_only():
-    """Rules of normalization for SentencePiece: ASCII letters in lower case, all else of ASCII a blank."""
-    lower = {ord(letter): ord(letter.lower()) for letter in string.ascii_uppercase}
-    others = {code: ord(" ") for code in range(1, 128) if not chr(code).isalpha() and chr(code) != " "}
-    return "".join(f"{source:X}\t{target:X}\n" for source, target in {**lower, **others}.items())
+    """Rules of normalization for SentencePiece: letters in lower case, and a blank for what is none."""
+    rules = []
+    for letter in map(chr, LETTERED):
+        plain = letter.lower() if letter.isalpha() or unicodedata.combining(letter) else " "
+        if plain != letter:
+            rules.append(f"{ord(letter):X}\t{' '.join(f'{ord(one):X}' for one in plain)}\n")
+    return "".join(rules)
 
 
 def _line(error):

@@ -56,6 +56,29 @@ def test_words_are_letters_in_lower_case(words):
     assert words.encode("dog") == words.encode(" DOG! 7")
 
 
+def test_letters_of_other_scripts_are_letters_and_their_punctuation_is_none():
+    words = Vocabulary.learn(["ein mädchen läuft девочка бежит κορίτσι τρέχει"], 12, "words")
+    ids = words.encode("Ein MÄDCHEN – „läuft“… Девочка, бежит! ΚΟΡΊΤΣΙ’ τρέχει")
+    assert UNKNOWN not in ids
+    assert words.decode(ids) == "ein mädchen läuft девочка бежит κορίτσι τρέχει"
+
+
+def test_without_sentencepiece_the_error_says_what_to_install(monkeypatch, tmp_path):
+    from keras_segattn import models
+
+    small = {"embedding": 4, "encoder_units": 5, "units": 6, "attention_units": 3}
+    model = models.rnnsearch(60, 50, **small)
+    model.save_weights(tmp_path / "model.weights.h5")
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    for call in (
+        lambda: models.load_weights(model, tmp_path / "model.weights.h5"),
+        lambda: Vocabulary.learn(["to be"], 8),
+        lambda: module.seed(1),
+    ):
+        with pytest.raises(ImportError, match=r"needs sentencepiece: install keras_segattn\[text\]"):
+            call()
+
+
 def test_what_was_never_seen_is_unknown(subwords, words):
     assert UNKNOWN in subwords.encode("Привет")
     assert words.encode("zebra") == [UNKNOWN]

@@ -1,5 +1,7 @@
 """From a recipe to its model."""
 
+import contextlib
+
 from ..models import BUILDERS, Writer
 from .data import dataset_of
 
@@ -54,3 +56,41 @@ def writer(model, recipe):
         3
     """
     return Writer(model, beams=recipe.beams, max_length=recipe.max_tokens, length_power=recipe.length_power)
+
+
+@contextlib.contextmanager
+def arithmetic(recipe):
+    """Models that are built meanwhile compute as the recipe says: by its policy, or by that of this machine.
+
+    Args:
+        recipe: ``Recipe``.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> import keras
+        >>> from keras_segattn import zoo
+        >>> with arithmetic(replace(zoo.info("cnn_mnist_r"), policy="mixed_bfloat16")):
+        ...     keras.config.dtype_policy().compute_dtype
+        'bfloat16'
+    """
+    import keras
+
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.policy or _policy_of_this_machine())
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _policy_of_this_machine():
+    """"mixed_bfloat16" on a GPU, "float32" on a CPU."""
+    import keras
+
+    if keras.backend.backend() == "torch":  # whose devices keras.distribution does not know
+        import torch
+
+        gpu = torch.cuda.is_available()
+    else:
+        gpu = keras.distribution.list_devices()[0].startswith("gpu")
+    return "mixed_bfloat16" if gpu else "float32"

@@ -10,10 +10,11 @@ import numpy as np
 import psutil
 
 from ..vocabulary import Vocabulary
+from .build import arithmetic
 from .data import DataError, dataset_of, remember
 from .data.own.check import check
 from .lessons import LESSONS
-from .train import arithmetic, begin
+from .train import begin
 
 BYTES_A_PIXEL = 3000  # of a view in a step, about
 MOST = {"segmentation": 8, "recognition": 64, "captioning": 64, "translation": 64}  # examples in a step

@@ -1,5 +1,6 @@
 """What a training goes through, by task: the model at its start, the batches of an epoch, the loss, the validation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,7 +15,7 @@ from ..models.language.decoder import last_call
 from ..models.language.sentences import vocabularies_of
 from ..models.transfer import OF_WORDS
 from ..vocabulary import END, PAD, Vocabulary
-from .build import build
+from .build import arithmetic, build
 from .data import TASKS, DataError, dataset_of
 from .data.builder import open_split
 from .data.features import grid_features, weights_stamp
@@ -182,7 +183,7 @@ class CaptionLesson:
 
     def learner(self, model):
         """What follows the grid; with hard attention its answer is the loss of each caption."""
-        encoder = keras.Model(model.input["image"], model.get_layer("grid").output)
+        encoder = self._encoder(model)
         stamp = weights_stamp(encoder.get_weights())
         self.grids, self.validation_grids = (
             grid_features(examples, lambda images: encoder.predict_on_batch(images.astype("float32")), encoder=stamp)
@@ -193,6 +194,14 @@ class CaptionLesson:
         self._writer = Writer(behind, beams=1, max_length=24)
         self._vocabulary = vocabularies_of(model)["target"]
         return _reinforced(behind) if self._is_hard() else behind
+
+    def _encoder(self, model):
+        """What sees the images, in float32: its grids are kept, and serve trainings of every policy."""
+        with arithmetic(replace(self.recipe, policy="float32")):
+            exact = build(self.recipe)
+        encoders = [keras.Model(one.input["image"], one.get_layer("grid").output) for one in (model, exact)]
+        encoders[1].set_weights(encoders[0].get_weights())
+        return encoders[1]
 
     def _is_hard(self):
         return self.recipe.arguments.get("attention") == "hard"

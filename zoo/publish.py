@@ -1,7 +1,9 @@
 """Putting trained weights into the zoo: ``python -m keras_segattn.zoo.publish NAME WEIGHTS``."""
 
+import json
 import sys
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -10,7 +12,8 @@ import numpy as np
 
 from ..files import replacing
 from ..models import load_weights
-from . import load
+from . import info, load
+from .recipe import read_recipe
 from .weights import CHECKOUT, record
 
 
@@ -26,11 +29,13 @@ def publish(name, weights, folder=CHECKOUT):
         pathlib.Path of the file, whose SHA-256 is now in the table.
 
     Raises:
-        ValueError: if the weights are not those of the entry's model.
+        ValueError: if the weights are not those of the entry's model, or were trained by another recipe than the
+            entry's, as recipe.json beside them tells.
 
     Example:
         >>> publish("fcn8s_mobilenet_camvid", "runs/fcn8s_mobilenet_camvid/best.weights.h5")  # doctest: +SKIP
     """
+    _check_recipe(name, Path(weights).with_name("recipe.json"))
     model = load(name, weights=False)
     load_weights(model, weights)
     absorb_normalization(model)
@@ -41,6 +46,18 @@ def publish(name, weights, folder=CHECKOUT):
             whole.visititems(lambda key, item: _copy(key, item, half))
     record(path)
     return path
+
+
+def _check_recipe(name, path):
+    """Raise ValueError if a training was not by the recipe of the entry, but for what comes after training."""
+    if not path.is_file():
+        return
+    later = {key: getattr(info(name), key) for key in ("beams", "float_layers", "operators", "impossible")}
+    trained, stated = (json.loads(json.dumps(asdict(one)))
+                       for one in (replace(read_recipe(path.parent), **later), info(name)))  # fmt: skip
+    others = [f"{key}: {trained[key]!r}" for key in stated if trained[key] != stated[key]]
+    if others:
+        raise ValueError(f"weights: expected those of a training by the recipe of {name}. It had {', '.join(others)}")
 
 
 def absorb_normalization(model):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..files import replacing
 
 POLICIES = ("float32", "mixed_bfloat16")
+OPTIMIZERS = ("adamw", "rmsprop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,10 @@ class Recipe:
         colour: strength of their colour changes, 0..1.
         batch_size: views in a step.
         epochs: passes over the training split.
-        learning_rate: peak rate of AdamW, after the warm-up and before the cosine decay to 0.
+        optimizer: "adamw" or "rmsprop".
+        learning_rate: its peak rate, after the warm-up and before the cosine decay to 0.
         encoder_rate: an encoder learns at this share of the learning rate.
-        weight_decay: of AdamW.
+        weight_decay: what all weights lose in a step, times the learning rate.
         clip_norm: the most that all gradients together may measure, or None.
         warmup_steps: steps of linear warm-up.
         averaging: momentum of the exponential average of the weights, which is what is evaluated.
@@ -36,7 +38,7 @@ class Recipe:
             None for the likeliest.
         beams: of sentences, hypotheses of the search.
         length_power: of sentences, see ``decoding.beam_search``.
-        max_tokens: of sentences, the most that are read, and written.
+        max_tokens: of sentences, the most that a file reads, and the most that are written.
         seed: of everything random.
         policy: dtype policy of the training, "float32" or "mixed_bfloat16"; None for the second on a GPU, the first
             on a CPU.
@@ -68,6 +70,7 @@ class Recipe:
     colour: float = 0.4
     batch_size: int = 4
     epochs: int
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     encoder_rate: float = 0.3
     weight_decay: float = 1e-4
@@ -94,6 +97,8 @@ class Recipe:
                 raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")
         if self.policy not in (None, *POLICIES):
             raise ValueError(f"policy: expected {' or '.join(POLICIES)}, or None. Received: {self.policy!r}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer: expected {' or '.join(OPTIMIZERS)}. Received: {self.optimizer!r}")
         for name in ("image_size", "crop"):
             value = getattr(self, name)
             if value is not None and (len(value) != 2 or min(value) < 1):

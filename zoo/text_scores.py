@@ -165,7 +165,7 @@ def _ngrams(text):
 
 
 def _letters(text):
-    return " ".join(re.findall("[a-z]+", text.lower()))
+    return " ".join(re.findall(r"[^\W\d_]+", text.lower()))
 
 
 def _checked(hypotheses, references):

@@ -1,6 +1,5 @@
 """The training loop, the only one: epochs that can be stopped anywhere and taken up again."""
 
-import contextlib
 import csv
 import math
 import re
@@ -9,13 +8,14 @@ from pathlib import Path
 import keras
 
 from ..files import replacing
+from .build import arithmetic
 from .data import DATASETS, TASKS, data_folder, dataset_of
 from .lessons import LESSONS
 from .recipe import Recipe, write_recipe
 
 
-class TwoRateAdamW(keras.optimizers.AdamW):
-    """AdamW that updates the encoder's variables at a share of the learning rate.
+class _TwoRates:
+    """An optimizer that updates the encoder's variables at a share of the learning rate, and decays each at its own.
 
     The averages of the weights stay beside them: ``fit`` would put them in their place at its end, which is
     that of every epoch here, and training would go on from the averages.
@@ -23,16 +23,12 @@ class TwoRateAdamW(keras.optimizers.AdamW):
     Args:
         slow: paths of the variables that learn slowly.
         share: 0..1, their share of the learning rate.
-
-    Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
-
-    Example:
-        >>> TwoRateAdamW(slow=[], share=0.3, learning_rate=1e-3).share
-        0.3
+        weight_decay: of all weights, times their learning rate.
     """
 
-    def __init__(self, *, slow, share, **kwargs):
+    def __init__(self, *, slow, share, weight_decay=0.0, **kwargs):
         super().__init__(**kwargs)
+        self.weight_decay = weight_decay
         self.slow = frozenset(slow)
         self.share = share
 
@@ -54,6 +50,31 @@ class TwoRateAdamW(keras.optimizers.AdamW):
         averages = self._model_variables_moving_average
         for variable, average in zip(self._trainable_variables, averages, strict=True):
             variable.assign(keras.ops.copy(average))
+
+
+class TwoRateAdamW(_TwoRates, keras.optimizers.AdamW):
+    """AdamW of two rates.
+
+    Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
+
+    Example:
+        >>> TwoRateAdamW(slow=[], share=0.3, learning_rate=1e-3).share
+        0.3
+    """
+
+
+class TwoRateRMSprop(_TwoRates, keras.optimizers.RMSprop):
+    """RMSprop of two rates, as NeuralTalk is trained.
+
+    Reference: Tieleman and Hinton, Lecture 6.5, COURSERA: Neural Networks for Machine Learning, 2012.
+
+    Example:
+        >>> TwoRateRMSprop(slow=[], share=0.3, learning_rate=1e-3).share
+        0.3
+    """
+
+
+OPTIMIZERS = {"adamw": TwoRateAdamW, "rmsprop": TwoRateRMSprop}
 
 
 def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, watch=None):
@@ -134,39 +155,6 @@ def begin(lesson, start_weights=None):
     return whole, model
 
 
-@contextlib.contextmanager
-def arithmetic(recipe):
-    """Models that are built meanwhile compute as the recipe says: by its policy, or by that of this machine.
-
-    Args:
-        recipe: ``Recipe``.
-
-    Example:
-        >>> from dataclasses import replace
-        >>> from keras_segattn import zoo
-        >>> with arithmetic(replace(zoo.info("cnn_mnist_r"), policy="mixed_bfloat16")):
-        ...     keras.config.dtype_policy().compute_dtype
-        'bfloat16'
-    """
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.policy or _policy_of_this_machine())
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
-
-
-def _policy_of_this_machine():
-    """"mixed_bfloat16" on a GPU, "float32" on a CPU."""
-    if keras.backend.backend() == "torch":  # whose devices keras.distribution does not know
-        import torch
-
-        gpu = torch.cuda.is_available()
-    else:
-        gpu = keras.distribution.list_devices()[0].startswith("gpu")
-    return "mixed_bfloat16" if gpu else "float32"
-
-
 def _compile(model, recipe, lesson):
     steps = recipe.epochs * lesson.steps
     warmup = min(recipe.warmup_steps, steps // 2)
@@ -174,7 +162,7 @@ def _compile(model, recipe, lesson):
         0.0, max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
     pretrained = [layer for layer in model.layers if layer.name == "encoder" and isinstance(layer, keras.Model)]
-    optimizer = TwoRateAdamW(
+    optimizer = OPTIMIZERS[recipe.optimizer](
         slow=[variable.path for layer in pretrained for variable in layer.trainable_variables],
         share=recipe.encoder_rate,
         learning_rate=schedule,
@@ -275,4 +263,4 @@ class _Log:
             writer.writerows(self.rows)
 
 
-__all__ = ["Recipe", "TwoRateAdamW", "arithmetic", "begin", "train"]
+__all__ = ["Recipe", "TwoRateAdamW", "begin", "train"]

@@ -97,6 +97,8 @@ class _Measure:
             "mean_difference": facts["parity"]["mean"],
             "label_agreement": 100 * facts["parity"]["agreement"],
         }
+        if "ties" in facts["parity"]:
+            proof["ties"] = 100 * facts["parity"]["ties"]  # other sentences that Keras finds as likely
         speed = timed(format, path, self.given, self.threads)
         file = {
             "size": facts["size"],

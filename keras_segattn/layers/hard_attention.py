@@ -19,7 +19,8 @@ class HardAttention(keras.layers.Layer):
     Called as the attention within is, and with ``noise`` for the draws, so that they can be repeated.
 
     Args:
-        attention: ``BahdanauAttention``, ``LuongAttention`` or a layer with their ``project``, ``start`` and ``step``.
+        attention: ``BahdanauAttention``, ``LuongAttention`` but for its scope "local-p", or a layer with their
+            ``project``, ``start`` and ``step``, whose weights sum to 1.
         mean_rate: float in 0..1, the probability of a sentence to be given the mean in training.
         seed: int or None, of the draws.
 
@@ -46,6 +47,8 @@ class HardAttention(keras.layers.Layer):
     def __init__(self, attention, *, mean_rate=0.5, seed=None, **kwargs):
         if not isinstance(attention, keras.layers.Layer) or not hasattr(attention, "project"):
             raise ValueError(f"attention: expected a layer with project, start and step. Received: {attention!r}")
+        if getattr(attention, "scope", None) == "local-p":
+            raise ValueError("attention: expected weights of sum 1 to draw from. Those of local-p are less")
         if not 0 <= mean_rate <= 1:
             raise ValueError(f"mean_rate: expected a number in 0..1. Received: {mean_rate!r}")
         super().__init__(**kwargs)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..layers import Tokens
+from ..vocabulary import require
+
 # Layers that have something for each word: whose words, and along which axis of their weights.
 OF_WORDS = {"source_embedding": ("source", 0), "target_embedding": ("target", 0), "logits": ("target", -1)}
 
@@ -85,6 +88,7 @@ def load_weights(model, path):
 
     Raises:
         FileNotFoundError: if there is no such file.
+        ImportError: if the model has a vocabulary and sentencepiece is not installed.
         ValueError: if the file is damaged, or holds the weights of another architecture.
 
     Example:
@@ -97,6 +101,8 @@ def load_weights(model, path):
     if not path.is_file() or not path.name.endswith(".weights.h5"):
         raise FileNotFoundError(f"weights: expected a .weights.h5 file. There is no {path}")
     before = model.get_weights()
+    if any(isinstance(layer, Tokens) for layer in model.layers):
+        require()  # Keras would say that the weights are others
     try:
         model.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds

@@ -5,6 +5,7 @@ import shutil
 
 import keras
 import numpy as np
+import psutil
 import pytest
 
 from keras_segattn.export import Metadata, sentences
@@ -14,7 +15,16 @@ from keras_segattn.export.lint import read_artifact
 from keras_segattn.export.onnx import write_onnx
 from keras_segattn.export.parity import ParityError
 from keras_segattn.export.process import ProcessError, run_python
-from keras_segattn.export.sentence_parity import LIMITS, _scores, _ties, check_inputs, length
+from keras_segattn.export.runtime import Runner
+from keras_segattn.export.sentence_parity import (
+    LIMITS,
+    SentenceParity,
+    _hold,
+    _scores,
+    _ties,
+    check_inputs,
+    length,
+)
 from keras_segattn.export.sentences import export_writer
 from keras_segattn.export.tflite import write_tflite
 from keras_segattn.models import Writer
@@ -56,12 +66,43 @@ def test_another_sentence_is_a_tie_if_the_model_finds_it_as_likely_within_the_er
     arrays = check_inputs(asked("rnnsearch"), writer.model, LONGEST)
     found = writer.predict_on_batch({"source": arrays["source"][:2]})
     own, other = found["tokens"]
+    told = {"tokens": other, "log_probability": 0.0}
     scores = _scores(writer, {"source": arrays["source"][[0, 0]]}, found["tokens"])
     assert scores[0] * length(own) ** writer.length_power == pytest.approx(found["log_probability"][0], abs=1e-4)
     error = (scores[0] - scores[1]) / 4
     assert error > 0
     for share, ties in ((0.99, 0), (1.01, 1)):
-        assert _ties(writer, arrays, found["tokens"], {0: other}, share * error) == ties
+        assert _ties(writer, arrays, found["tokens"], {0: told}, share * error)[0] == ties
+    turned = found["tokens"][::-1]  # now the model's is the less likely one: another search found what it did not
+    assert _ties(writer, arrays, turned, {0: {**told, "tokens": own}}, 0.99 * error)[0] == 0
+
+
+def test_no_more_than_one_sentence_in_two_hundred_may_be_a_tie():
+    near = {"worst": 0.0, "mean": 0.0, "log_probability": 0.0}
+    _hold(SentenceParity(64, 63 / 64, ties=1 / 64, **near), "float32", "m.onnx")
+    _hold(SentenceParity(1000, 0.995, ties=0.005, **near), "float32", "m.onnx")
+    with pytest.raises(ParityError, match="99.40 % of the sentences"):
+        _hold(SentenceParity(1000, 0.994, ties=0.006, **near, example=("a", "b")), "float32", "m.onnx")
+
+
+@pytest.mark.parametrize("name", ["tflite", "onnx"])
+def test_a_step_needs_no_more_memory_the_longer_a_sentence_is(written, texts, name):
+    report = written("rnnsearch", name)
+    runners = {"encode": Runner(report.path), "step": Runner(report.path)}
+    if name == "onnx":
+        runners = {key: Runner(report.path.with_name(f"rnnsearch_float32_{key}.onnx")) for key in runners}
+    state = runners["encode"].run("encode", **runners["encode"].read(texts[0]))
+    shapes = {key: array.shape for key, array in state.items()}
+
+    def megabytes_after(steps):
+        for _ in range(steps):
+            found = runners["step"].run("step", token=np.array([5], "int32"), **state)
+            state.update({key.removeprefix("next_"): x for key, x in found.items() if key.startswith("next_")})
+        return psutil.Process().memory_info().rss / 1e6
+
+    after = [megabytes_after(100), *(megabytes_after(900) for _ in range(3))]
+    assert {key: array.shape for key, array in state.items()} == shapes
+    assert min(np.diff(after)) < 2
 
 
 @pytest.mark.parametrize(("kind", "format", "precision", "names"), FILES)

@@ -173,3 +173,8 @@ def test_step_by_step_it_draws_anew_and_says_which():
 def test_an_argument_out_of_range_is_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         Reinforce(**arguments)
+
+
+def test_weights_that_are_no_distribution_are_refused():
+    with pytest.raises(ValueError, match="attention: expected weights of sum 1 to draw from. Those of local-p"):
+        HardAttention(LuongAttention("general", "local-p", window=2))

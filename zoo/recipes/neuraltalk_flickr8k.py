@@ -13,6 +13,7 @@ RECIPE = replace(
     SOFT,
     name="neuraltalk_flickr8k",
     model="neuraltalk",
+    optimizer="rmsprop",
     arguments={
         "vocabulary_size": 2537,
         "cell": "lstm",

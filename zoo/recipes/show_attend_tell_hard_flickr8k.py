@@ -10,5 +10,8 @@ from dataclasses import replace
 from .show_attend_tell_soft_flickr8k import RECIPE as SOFT
 
 RECIPE = replace(
-    SOFT, name="show_attend_tell_hard_flickr8k", arguments={**SOFT.arguments, "attention": "hard"}
+    SOFT,
+    name="show_attend_tell_hard_flickr8k",
+    arguments={**SOFT.arguments, "attention": "hard"},
+    label_smoothing=0.0,
 )

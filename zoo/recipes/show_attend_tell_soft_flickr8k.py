@@ -30,6 +30,7 @@ RECIPE = Recipe(
     clip_norm=5.0,
     warmup_steps=400,
     label_smoothing=0.1,
+    policy="mixed_bfloat16",
     validate_every=1,
     max_tokens=24,
     length_power=0.7,

@@ -14,6 +14,7 @@ RECIPE = replace(
     name="stn_digit_addition",
     operators={"tflite": 285, "onnx": 50},
     epochs=80,
+    policy="mixed_bfloat16",
     dataset="mnist_addition",
     arguments={**RTS.arguments, "output_size": (28, 28), "dropout": 0.1, "transformers": 2, "arrangement": "parallel"},
 )

@@ -14,6 +14,7 @@ RECIPE = replace(
     name="stn_tps_mnist_r",
     epochs=60,
     seed=0,
+    policy="mixed_bfloat16",
     operators={"tflite": 138, "onnx": 38},
     arguments={**AFFINE.arguments, "transform": "thin_plate_spline"},
 )

@@ -39,6 +39,9 @@ class Writer(keras.Model):
     """
 
     def __init__(self, model, *, beams=3, max_length=48, length_power=1.0):
+        for name, value in (("beams", beams), ("max_length", max_length)):
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")
         super().__init__(name=f"{model.name}_writer")
         self.model = model
         self.beams = beams
@@ -73,12 +76,15 @@ class Writer(keras.Model):
             list of ``Sentence``.
 
         Raises:
+            TypeError: if it is one text, or a text is none.
             ValueError: if a sentence has no token, or the model no vocabulary.
 
         Example:
             >>> Writer(model).write(["Ein Hund rennt."])[0].text              # doctest: +SKIP
             'A dog is running.'
         """
+        if isinstance(inputs, str):
+            raise TypeError(f"inputs: expected a list of sentences. Received one: {inputs[:60]!r}")
         write = self._translate if "source" in self.model.input else self._caption
         return write(inputs, batch_size)
 
