@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -188,7 +189,12 @@ def measured(name, format):
         found = {"died": process.exitcode}
     process.kill()
     process.join()
-    return {**found, "seconds": round(time.perf_counter() - began, 1)}
+    return {**found, "seconds": round(time.perf_counter() - began, 1), "versions": _versions()}
+
+
+def _versions():
+    packages = ("keras_segattn", "keras", "tensorflow-cpu", "tf2onnx", "onnxruntime", "ai-edge-litert")
+    return ", ".join(f"{name} {version(name)}" for name in packages)
 
 
 def _tell(pipe, name, format):
@@ -197,19 +203,20 @@ def _tell(pipe, name, format):
 
 def page(found):
     """The page, Markdown."""
-    from importlib.metadata import version
-
-    packages = ("keras", "tensorflow-cpu", "tf2onnx", "onnxruntime", "ai-edge-litert")
-    pairs = [one for formats in found.values() for one in formats.values() if "unbuilt" not in one]
+    pairs = [one for formats in found.values() for one in formats.values()]
     proven = sum("worst" in one for one in pairs)
+    refused = [one["refused"] for one in pairs if "refused" in one]
+    versions = sorted({one["versions"] for one in pairs})
     lines = [
         "# What exports",
         f"{len(found)} models, each in SavedModel, TFLite float32 and ONNX: {proven} of {len(pairs)} files "
         f"({100 * proven / max(1, len(pairs)):.1f} %) proven to give the answer of Keras within 1e-4 of its range, on "
-        f"eight random inputs; {sum('refused' in one for one in pairs)} refused with the reason, "
-        f"{sum('died' in one for one in pairs)} ended the process. Written by `python benchmarks/coverage.py`.",
+        f"eight random inputs; {len(refused)} refused, {sum(' of layer ' in why for why in refused)} of them with the "
+        f"layer to blame, {sum('ParityError' in why for why in refused)} because their answers differ; "
+        f"{sum('died' in one for one in pairs)} ended the process, {sum('unbuilt' in one for one in pairs)} were not "
+        "built. Written by `python benchmarks/coverage.py`.",
         "",
-        "Versions: " + ", ".join(f"{name} {version(name)}" for name in packages) + ".",
+        *(f"Measured with {one}." for one in versions),
         "",
         "| model | SavedModel | TFLite | ONNX |",
         "|---|---|---|---|",

@@ -70,7 +70,7 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
     recipe = replace(recipe, batch_size=_batch_size(recipe, train))
     if epochs is None:
         recipe = replace(recipe, epochs=_epochs_in(60 * minutes, recipe))
-    return replace(recipe, averaging=_averaging(recipe, train), validate_every=max(1, recipe.epochs // LOOKS))
+    return replace(recipe, averaging=_averaging(recipe, train), validate_every=-(-recipe.epochs // LOOKS))
 
 
 def _of_masks(base, dataset, folder):

@@ -29,11 +29,14 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
 
     model = open_target(target, threads, run, beams)
     own = data or (data_of_run(target) if target.endswith(".keras") else None)
+    if own is None and model.dataset is None:
+        raise click.UsageError(f"--data: expected the folder of data that {target} is for. Received: none")
     dataset = dataset_named(str(own or model.dataset))
     if dataset.is_own:
         dataset = dataset.seen(model.image_size, model.channels)
     folder = own or data_folder(data_dir)
-    if dataset.classes != model.classes:
+    unnamed = tuple(f"class {index}" for index in range(len(dataset.classes)))
+    if model.classes not in (dataset.classes, unnamed):
         expected, received = ", ".join(model.classes), ", ".join(dataset.classes)
         raise DataError(f"{folder}: expected the classes of {target}, {expected}. Received: {received}")
     examples = open_split(dataset, split, folder)

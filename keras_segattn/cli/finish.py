@@ -1,12 +1,13 @@
 """What is left of a training on data of one's own: a model, its scores and its card."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
 
 def finish(recipe, run):
-    """Make of a run what is used of it: ``model.keras``, ``scores.json`` and ``card.md``.
+    """Make of a run what is used of it: ``model.keras``, ``splits.json``, ``scores.json`` and ``card.md``.
 
     The test split, which training has not seen, is scored here and nowhere before.
 
@@ -47,7 +48,13 @@ def finish(recipe, run):
         attach(partial, metadata)
     examples = open_split(dataset, "test", Path(recipe.dataset))
     scores = evaluate(answers, examples, dataset, image_size=recipe.image_size)
-    for name, text in (("scores.json", json.dumps(scores, indent=2)), ("card.md", _card(recipe, dataset, scores))):
+    told = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
+    splits = {split: [row[0] for row in dataset.files(Path(recipe.dataset), split)] for split in dataset.splits}
+    for name, text in (
+        ("splits.json", json.dumps(splits, indent=1)),
+        ("scores.json", json.dumps(told, indent=2)),
+        ("card.md", _card(recipe, dataset, scores)),
+    ):
         with replacing(run / name) as partial:
             partial.write_text(text, encoding="utf-8")
     return scores

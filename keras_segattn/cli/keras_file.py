@@ -69,19 +69,19 @@ def open_keras(path):
     metadata = read_archive(path)
     if metadata is not None:
         return model, metadata
-    inputs, outputs = model.inputs, model.outputs
+    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) not in (2, 4):
         shapes = f"{[tuple(x.shape) for x in inputs]} -> {[tuple(x.shape) for x in outputs]}"
         raise click.UsageError(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {shapes}")
     (_, height, width, channels), classes = inputs[0].shape, outputs[0].shape[-1]
-    last = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
-    if classes < 2 or last in ("softmax", "sigmoid"):
-        raise click.UsageError(
-            f"{path}: expected unnormalised scores of two classes or more. Received: {classes}, of a layer with "
-            f"activation {last}; take it from the last layer, or use keras_segattn.export.export_model"
-        )
     if None in (height, width):
         raise click.UsageError(f"{path}: expected a model whose H and W are known. Received: {tuple(inputs[0].shape)}")
+    what = "probabilities" if classes > 1 and _are_probabilities(model) else f"{classes} of them"
+    if classes < 2 or what == "probabilities":
+        raise click.UsageError(
+            f"{path}: expected unnormalised scores of two classes or more. Received: {what}; take the softmax or "
+            "sigmoid away, or use keras_segattn.export.export_model"
+        )
     task = "segmentation" if len(outputs[0].shape) == 4 else "recognition"
     return model, Metadata(
         name=path.stem,
@@ -92,6 +92,17 @@ def open_keras(path):
         channels=channels,
         provenance={"file": path.name},
     )
+
+
+def _are_probabilities(model):
+    """Whether a model gives numbers of 0..1 that sum to 1, or its last layer is a sigmoid."""
+    import numpy as np
+
+    if getattr(getattr(model.layers[-1], "activation", None), "__name__", "") == "sigmoid":
+        return True
+    noise = np.random.default_rng(0).integers(0, 256, (2, *model.input_shape[1:])).astype("float32")
+    answer = np.asarray(model.predict_on_batch(noise))
+    return answer.min() >= 0 and np.allclose(answer.sum(-1), 1, atol=1e-3)
 
 
 def export_keras(path, output, *, format, precision="float32", tail=None, images=None, rewrite=False):
@@ -124,7 +135,7 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
     weights = _sha256(path)
     facts = {"weights_sha256": weights, "keras_segattn": __version__}
-    proof, calibration, source = _photographs(metadata, images or data_of_run(path))
+    proof, calibration, source, calibrated_on = _photographs(metadata, images or data_of_run(path))
     changes = ()
     if rewrite:
         model, changes = rewritten(model, *interface_of(model, proof))
@@ -138,7 +149,7 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         images=proof,
         images_source=source,
         calibration=calibration if precision == "int8" else None,
-        calibration_source=source if precision == "int8" else None,
+        calibration_source=calibrated_on if precision == "int8" else None,
     )
     return replace(report, rewritten=changes), metadata, weights
 
@@ -151,7 +162,7 @@ def _export_sentences(path, model, metadata, output, format, precision, folder):
     if metadata.task == "translation":
         inputs, source = _texts(writing, folder or data_of_run(path))
     else:
-        inputs, _, source = _photographs(metadata, folder or data_of_run(path))
+        inputs, _, source, _ = _photographs(metadata, folder or data_of_run(path))
     report = export_writer(
         writer_of(model, writing),
         output,
@@ -304,7 +315,7 @@ def data_of_run(path):
 
 
 def _photographs(metadata, folder):
-    """(proof, calibration, where they come from in words)."""
+    """(proof, calibration, where the first come from in words, and the others)."""
     import numpy as np
 
     from ..export import free_photographs
@@ -315,7 +326,7 @@ def _photographs(metadata, folder):
     proof, calibration = _files(Path(folder)) if folder else ([], [])
     few = [fit(read_image(path), *metadata.image_size) for path in _some(calibration, CALIBRATION_IMAGES)]
     found = [fit(read_image(path), *metadata.image_size) for path in _some(proof, PROOF_INPUTS)]
-    source = f"the photographs of {Path(folder).resolve().name}" if found else ""
+    source = calibrated_on = f"the photographs of {Path(folder).resolve().name}" if found else ""
     if len(found) < PROOF_INPUTS:
         free = "crops of the free photographs of scikit-learn"
         source = f"{source} and {free}" if found else free
@@ -323,7 +334,7 @@ def _photographs(metadata, folder):
     proof, calibration = (
         np.stack([to_channels(image, metadata.channels) for image in images]) for images in (found, few or found)
     )
-    return proof, calibration, source
+    return proof, calibration, source, calibrated_on if few else source
 
 
 def _files(folder):

@@ -1,5 +1,6 @@
 """``segattn train``: an entry from its recipe, or an entry that learns from a folder of one's own."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,13 +31,14 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy,
     from .. import zoo
 
     recipe = zoo.info(name)
-    if policy is not None:
-        recipe = replace(recipe, policy=policy)
     if data is not None:
         if start or data_dir:
             raise click.UsageError("--data: expected neither --start nor --data-dir beside it")
+        recipe = replace(recipe, policy=policy)  # that of the machine, if none is given
         _learn(recipe, data, output or f"runs/{Path(data).resolve().name}", minutes, epochs, seed or 0, resume)
         return
+    if policy is not None:
+        recipe = replace(recipe, policy=policy)
     if minutes is not None:
         raise click.UsageError("--minutes: expected --data beside it, for a recipe says how long it takes")
     if epochs is not None:
@@ -79,4 +81,5 @@ def _learn(base, data, output, minutes, epochs, seed, resume):
     for name in (name for name in scores if not name.startswith(("iou_", "error_"))):  # which are of one class
         click.echo(f"test {name:<16} {scores[name]:6.2f}")
     given = "PHOTO" if recipe.image_size else "TEXT"
-    click.echo(f"next: segattn predict {output}/model.keras {given}, or segattn export {output}/model.keras")
+    model = shlex.quote(f"{output}/model.keras")
+    click.echo(f"next: segattn predict {model} {given}, or segattn export {model}")

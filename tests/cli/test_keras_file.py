@@ -7,7 +7,7 @@ import keras
 import pytest
 from keras import layers
 
-from ..scenes import of_masks
+from ..scenes import CLASSES, of_masks
 
 NAME, SIZE = "fcn8s_mobilenet_camvid", (32, 48)
 
@@ -107,6 +107,31 @@ def test_what_is_timed_and_shown_is_exported_once(plain, streets, segattn, tmp_p
     assert "http://localhost:8000/" in out
     assert served == [{f"model{path.suffix}": path for path in files}]
     assert files == {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_a_model_of_anybody_is_evaluated_on_a_folder_that_has_as_many_classes(plain, streets, segattn):
+    code, out, _ = segattn("evaluate", plain, "--data", streets, "--json")
+    assert code == 0
+    assert {"mean_iou", *(f"iou_{name}" for name in CLASSES)} <= set(json.loads(out)["values"])
+    code, _, err = segattn("evaluate", plain)
+    assert code != 0
+    assert "--data: expected the folder of data that" in err
+
+
+@pytest.mark.parametrize("end", ["activation", "layer", "operation", "model"])
+def test_probabilities_are_refused_however_they_are_made(end, segattn, tmp_path):
+    image = keras.Input((*SIZE, 3))
+    x = layers.Dense(3, activation="softmax" if end == "activation" else None)(layers.GlobalAveragePooling2D()(image))
+    if end == "layer":
+        x = layers.Softmax()(x)
+    elif end == "operation":
+        x = keras.ops.softmax(x)
+    elif end == "model":
+        x = keras.Sequential([keras.Input((3,)), layers.Dense(2, activation="softmax")])(x)
+    keras.Model(image, x).save(tmp_path / "model.keras")
+    code, _, err = segattn("export", tmp_path / "model.keras", "--output", tmp_path / "exports")
+    assert code != 0
+    assert "expected unnormalised scores of two classes or more. Received: probabilities; take the softmax" in err
 
 
 def test_the_page_is_for_models_that_segment(recognises, segattn):

@@ -42,6 +42,8 @@ def test_a_run_leaves_a_model_its_scores_its_card_and_pictures(run, streets):
     scores = json.loads((folder / "scores.json").read_text())
     assert {"mean_iou", "pixel_accuracy", "iou_car"} <= set(scores)
     assert f"test mean_iou         {scores['mean_iou']:6.2f}" in said
+    splits = json.loads((folder / "splits.json").read_text())
+    assert {split: len(set(keys)) for split, keys in splits.items()} == {"train": 28, "val": 6, "test": 6}
     assert "1 of 2 epochs; " in said
     assert "2 of 2 epochs; 0 minutes left at most" in said
     assert f"next: segattn predict {folder}/model.keras PHOTO" in said
@@ -188,7 +190,7 @@ def test_the_epochs_are_those_that_there_is_time_for(streets, monkeypatch):
     monkeypatch.setattr(fine_tune, "_epochs_in", lambda seconds, recipe: asked.append(seconds) or 47)
     recipe = fine_tune.own_recipe(info(NAME), streets, minutes=2.5)
     assert asked == [150]
-    assert (recipe.epochs, recipe.validate_every, recipe.start) == (47, 2, NAME)
+    assert (recipe.epochs, recipe.validate_every, recipe.start) == (47, 3, NAME)
 
 
 def test_time_is_measured_by_a_few_steps(streets):

@@ -118,6 +118,34 @@ def test_polygons_of_coco_are_drawn_in_their_order(tmp_path, monkeypatch):
     assert check(data).can_train
 
 
+@pytest.mark.parametrize("told", [(80, 112), (56, 40)], ids=["twice as large", "not turned"])
+def test_polygons_that_were_drawn_on_another_size_are_told(tmp_path, told):
+    write_scenes(tmp_path)
+    shutil.rmtree(tmp_path / "masks")
+    height, width = told
+    facts = {
+        "images": [{"id": i, "file_name": f"{name}.jpg", "height": 40, "width": 56} for i, name in enumerate(NAMES)],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"image_id": 0, "category_id": 1, "segmentation": []}],  # nor has it a box
+    }
+    facts["images"][3] |= {"height": height, "width": width}
+    (tmp_path / "annotations.json").write_text(json.dumps(facts))
+    report = check(tmp_path)
+    what = f"its outlines are of {width} x {height}, and it is 56 x 40"
+    assert [str(one) for one in report.defects if one.kind == "other-size"] == [f"images/{NAMES[3]}.jpg: {what}"]
+    assert not report.can_train
+
+
+def test_a_class_called_background_is_not_taken_for_masks(tmp_path):
+    names = ("background", "cat")
+    for index in range(30):
+        folder = tmp_path / names[index % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(scene(index)[0]).save(folder / f"{index // 2}.png")
+    found = own.look_into(tmp_path)
+    assert (found.layout, found.classes) == ("class-folders", names)
+
+
 def test_class_folders_are_classes(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_SEGATTN_CACHE", str(tmp_path / "cache"))
     for index, name in enumerate(NAMES):
@@ -183,6 +211,39 @@ def test_a_split_is_decided_by_the_name_alone(clean):
     counts = [list(whole.values()).count(split) for split in ("train", "val", "test")]
     assert abs(counts[1] - 180) < 40 and abs(counts[2] - 200) < 40 and sum(counts) == 2000
     assert all(whole[name] == split for name, split in part.items())
+
+
+def test_a_pair_of_sentences_stays_in_its_split_wherever_its_row_stands(tmp_path):
+    rows = [f"ein Hund {number}\ta dog {number}" for number in range(200)]
+
+    def split(rows):
+        (tmp_path / "pairs.tsv").write_text("\n".join(rows))
+        dataset = own.own_dataset(tmp_path)
+        return {source: split for split in dataset.splits for _, source, _ in dataset.files(None, split)}
+
+    before, after = split(rows), split(["eine Katze\ta cat", *reversed(rows)])
+    assert len(before) == 200
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize("layout", ["folders", "tsv"])
+def test_what_is_of_no_split_is_left_out_and_told_where_others_are_of_one(layout, tmp_path):
+    if layout == "folders":
+        write_scenes(tmp_path)
+        for number, name in enumerate(NAMES[1:]):
+            for place in ("images", "masks"):
+                (file,) = (tmp_path / place).glob(f"{name}.*")
+                home = tmp_path / place / ("train", "test")[number % 2]
+                home.mkdir(exist_ok=True)
+                shutil.move(file, home / file.name)
+        stray = f"images/{NAMES[0]}.jpg: it is in no folder of a split"
+    else:
+        for name, count in (("train", 20), ("test", 4), ("glossary", 3)):
+            (tmp_path / f"{name}.tsv").write_text("".join(f"ein Hund {i} {name}\ta dog {i}\n" for i in range(count)))
+        stray = "glossary.tsv: it is of no split, and others are"
+    report = check(tmp_path)
+    assert [str(one) for one in report.defects if one.kind == "in-no-list"] == [stray]
+    assert report.dataset.splits["test"] == (19 if layout == "folders" else 4)
 
 
 def test_the_same_name_in_two_splits_is_two_examples(tmp_path, monkeypatch):
@@ -307,6 +368,28 @@ def test_the_kind_of_masks_is_found_by_their_values(counts, kind, classes):
     found = kind_of(counts)
     assert (found.kind, found.classes) == (kind, classes)
     assert len(found.palette) == len(classes)
+
+
+@pytest.mark.parametrize(("counts", "count", "kind"), [
+    ([{0: 5, 1: 5, 255: 1}], 2, "index"),
+    ([{0: 5, 255: 5}], 2, "foreground"),
+    ([{0: 5, 255: 5}], 3, "index"),  # and void
+    ([{0: 500, 1: 5, 3: 1, 251: 1, 254: 3, 255: 90}], 2, "foreground"),
+    ([{0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}, {0: 5, 1: 1, 2: 1, 3: 1}], 2, "instances"),
+    ([{0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}, {0: 5}], 3, "index"),
+    ([{0: 5, 128: 1, 255: 1}], 3, "grey"),
+    ([{0: 5, 1: 1, 7: 1}], 3, "index"),  # with a value that is no class
+])  # fmt: skip
+def test_masks_are_of_their_kind_when_their_classes_are_named_too(counts, count, kind):
+    named = [(f"thing {index}", None) for index in range(count)]
+    found = kind_of(counts, named)
+    assert (found.kind, found.classes) == (kind, tuple(name for name, _ in named))
+    assert len(found.palette) == count
+
+
+def test_the_list_of_classes_of_cvat_is_understood():
+    text = "# label:color_rgb:parts:actions\nbackground:0,0,0::\nroad sign:128,64,128::\n"
+    assert read_classes(text) == [("background", (0, 0, 0)), ("road sign", (128, 64, 128))]
 
 
 def test_too_many_values_are_no_classes():
@@ -460,8 +543,15 @@ def test_text_that_is_no_utf8_is_told_before_it_is_read(clean, tmp_path):
     assert not report.can_train
 
 
+def test_a_list_in_another_folder_that_is_no_utf8_is_told_too(clean, tmp_path):
+    shutil.copytree(clean("masks"), tmp_path / "copy")
+    (tmp_path / "copy" / "splits").mkdir()
+    (tmp_path / "copy" / "splits" / "train.txt").write_bytes("Straße".encode("latin-1"))
+    assert [one.file for one in check(tmp_path / "copy").defects if one.kind == "no-utf8"] == ["splits/train.txt"]
+
+
 def test_rows_that_are_none_are_told(tmp_path):
-    rows = ["ein Hund\ta dog"] * 30
+    rows = [f"ein Hund {number}\ta dog {number}" for number in range(30)]
     (tmp_path / "data.tsv").write_text("\n".join([*rows, "eine Katze", "ein Haus\t", "a\tb\tc"]))
     report = check(tmp_path)
     assert [str(defect) for defect in report.defects] == [

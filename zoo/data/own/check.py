@@ -39,7 +39,7 @@ class Kind:
 
 
 ORDER = ("train", "val", "test")
-TEXTS = ("classes.txt", "label*.txt", "captions.*", "*.tsv", "train*.txt", "val*.txt", "test*.txt")
+TEXTS = ("classes.txt", "label*.txt", "captions.*", "*.tsv", "*.json", "train*.txt", "val*.txt", "test*.txt")
 KINDS = {
     "unreadable": Kind(True, "leave the file out, or fetch it anew"),
     "no-mask": Kind(False, "it is left out: make a mask of the same name, or take it away"),
@@ -141,7 +141,7 @@ def check(folder, layout=None, track=iter):
 
 def _texts(folder):
     """The files of text in a folder that are no UTF-8."""
-    for path in sorted({path for pattern in TEXTS for path in folder.glob(pattern)}):
+    for path in sorted({path for pattern in TEXTS for path in folder.rglob(pattern)}):
         try:
             path.read_text(encoding="utf-8")
         except UnicodeDecodeError:

@@ -1,8 +1,10 @@
 """What lies in a folder of one's own: photographs with masks, class folders, captions, or pairs of sentences."""
 
 import csv
+import hashlib
 import json
 import os
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".j
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
 # Folders of photographs, and of what belongs to them, by the names that people give them.
 PHOTOGRAPHS = ("images", "image", "imgs", "img", "jpegimages", "pngimages", "photos", "photographs", "input", "inputs")
-MASKS = ("mask", "label", "annot", "segment", "ground", "gt", "target", "output")
+MASKS = re.compile("mask|label|annot|segment|target|output|(?<![a-z])ground|(?<![a-z])gt")  # not background
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Found:
         classes: names of the classes, where the folder tells them.
         defects: list of ``Defect``, of files that belong to no example.
         folder: in which it lies.
+        sizes: dict: key -> (H, W) that the folder tells of a photograph.
 
     Example:
         >>> Found("masks", "segmentation", {"": []}).is_split
@@ -62,6 +65,7 @@ class Found:
     classes: tuple = ()
     defects: list = field(default_factory=list)
     folder: Path | None = None
+    sizes: dict = field(default_factory=dict)
 
     @property
     def is_split(self):
@@ -135,10 +139,10 @@ def _masks(folder):
     pictured = {path: tree for path in folders if (tree := _tree(path, same))}
     best = None
     for masks in pictured:
-        if not _reads(masks.name, MASKS) or _reads(masks.name, PHOTOGRAPHS, whole=True):
+        if not _may_be_masks(masks.name):
             continue
         for images in pictured:
-            if images == masks or _reads(images.name, MASKS) and not _reads(images.name, PHOTOGRAPHS, whole=True):
+            if images == masks or _may_be_masks(images.name):
                 continue
             paired = _paired(pictured[images], pictured[masks])
             if paired[0] and (best is None or len(paired[0]) > len(best[0])):
@@ -163,9 +167,8 @@ def _same(folder, files):
         yield Defect("same-name", _beneath(folder, path), "another file has its name, but for the ending")
 
 
-def _reads(name, words, whole=False):
-    name = name.lower()
-    return name in words if whole else any(word in name for word in words)
+def _may_be_masks(name):
+    return MASKS.search(name.lower()) is not None and name.lower() not in PHOTOGRAPHS
 
 
 def _tree(folder, same=None):
@@ -233,9 +236,14 @@ def _by_split(folder, examples, given=()):
         parts = example[0].split("/")[:-1]
         named = [split for split, names in SPLITS.items() if any(part.lower() in names for part in parts)]
         by_folder[named[0] if named else ""].append(example)
-    if set(by_folder) != {""} and "" not in by_folder:
-        return dict(by_folder), []
-    return {"": list(examples)}, []
+    strays = [Defect("in-no-list", _beneath(folder, parts[0]), "it is in no folder of a split")
+              for _, *parts in _strays(by_folder) if isinstance(parts[0], Path)]  # fmt: skip
+    return dict(by_folder), strays
+
+
+def _strays(examples):
+    """Takes those of no split out of examples by split, where there is one for training, and returns them."""
+    return examples.pop("", []) if "train" in examples else []
 
 
 def _lists(folder):
@@ -321,14 +329,14 @@ def _camvid(folder):
 def _coco(folder):
     """COCO's .json, one or one for each split: polygons of the categories, drawn over each other in their order."""
     files = [path for home in (folder, folder / "annotations") if home.is_dir() for path in sorted(home.glob("*.json"))]
-    images, examples, classes, defects = None, {}, None, []
+    images, examples, sizes, classes, defects = None, {}, {}, None, []
     for path in files:
         try:
             facts = json.loads(path.read_bytes())
             names = {one["id"]: one["name"] for one in sorted(facts["categories"], key=lambda one: one["id"])}
             rows, shapes = facts["images"], facts["annotations"]
             drawn = _drawn(shapes, {number: index for index, number in enumerate(names, 1)})
-            rows = [(str(row["file_name"]), row["id"]) for row in rows]
+            rows = [(str(row["file_name"]), row["id"], (row.get("height"), row.get("width"))) for row in rows]
         except (ValueError, KeyError, TypeError):
             continue  # it is no file of this kind
         if any("keypoints" in one for one in facts["categories"]) and classes is not None:
@@ -342,7 +350,7 @@ def _coco(folder):
         for key in images:
             by_name[Path(key).name].append(key)
         split = next((split for split, of in SPLITS.items() if any(name in path.stem.lower() for name in of)), "")
-        for name, number in rows:
+        for name, number, size in rows:
             shapes_of = tuple(drawn[number])
             key = _named_by(f"{split}/{name}", by_name) or _named_by(name, by_name)
             if key is None:
@@ -352,11 +360,13 @@ def _coco(folder):
                 what = "a shape of it is no polygon: its box is left void"
                 defects.append(Defect("no-polygon", _beneath(folder, images[key]), what))
             examples.setdefault(split, []).append((key, images[key], shapes_of))
+            if None not in size:
+                sizes[key] = size
     if not examples:
         return None
-    if len(examples) > 1 and "" in examples:
-        examples = {"": [one for part in examples.values() for one in part]}
-    return Found("coco", "segmentation", examples, classes=("background", *classes), defects=defects)
+    for _, image, _ in _strays(examples):
+        defects.append(Defect("in-no-list", _beneath(folder, image), "its .json is of no split, and others are"))
+    return Found("coco", "segmentation", examples, ("background", *classes), defects, sizes=sizes)
 
 
 def _drawn(shapes, labels):
@@ -368,7 +378,7 @@ def _drawn(shapes, labels):
             polygons = tuple(tuple(map(float, part)) for part in parts)
             drawn[shape["image_id"]].append((labels[shape["category_id"]], polygons))
         else:
-            x, y, width, height = shape["bbox"]
+            x, y, width, height = shape.get("bbox") or (0, 0, 0, 0)
             box = (x, y, x + width, y, x + width, y + height, x, y + height)
             drawn[shape["image_id"]].append((VOID, (box,)))
     return drawn
@@ -386,7 +396,7 @@ def _class_folders(folder):
             before = f"{split}/" if split else ""
             found[split] += [(f"{before}{below.name}/{key}", path, below.name) for key, path in images.items()]
             classes |= {below.name} if images else set()
-    if len(classes) < 2 or any(_reads(name, PHOTOGRAPHS, whole=True) for name in classes):
+    if len(classes) < 2 or any(name.lower() in PHOTOGRAPHS for name in classes):
         return None  # photographs, and what belongs to them
     named = tuple(sorted(classes))
     examples = {split: [(key, path, named.index(name)) for key, path, name in part] for split, part in found.items()}
@@ -450,11 +460,12 @@ def _pairs(folder):
                 what = f"row {number} has {len([c for c in columns if c])} columns: expected two, with a tab between"
                 defects.append(Defect("no-column", path.name, what))
                 continue
-            examples.setdefault(split, []).append((f"{path.stem}/{number}", *columns))
+            name = hashlib.sha256("\t".join(columns).encode()).hexdigest()[:16]  # the same wherever the row stands
+            examples.setdefault(split, []).append((f"{path.stem}/{name}", *columns))
     if not examples:
         return None
-    if len(examples) > 1 and "" in examples:
-        examples = {"": [one for part in examples.values() for one in part]}
+    for stem in sorted({key.partition("/")[0] for key, *_ in _strays(examples)}):
+        defects.append(Defect("in-no-list", f"{stem}.tsv", "it is of no split, and others are"))
     return Found("pairs", "translation", examples, defects=defects)
 
 

@@ -155,7 +155,7 @@ def kind_of(counts, named=None):
     if in_colour:
         found = {value if isinstance(value, tuple) else (value,) * 3 for value in found}
     if named is not None:
-        return _named(named, found, in_colour)
+        return _named(named, counts, found, in_colour)
     foreground = {"kind": "foreground", "classes": ("background", "object"), "palette": COLOURS[:2]}
     if not in_colour and _is_nearly_two(counts):
         return MaskKind(**foreground, keys=(128,))
@@ -171,10 +171,15 @@ def kind_of(counts, named=None):
     if min(np.diff(sorted(found)), default=0) >= APART:
         return _numbered("grey", sorted(found))
     classes = found - {VOID}
-    if VOID not in found and len({*map(len, counts)}) > 2 and all({*one} == {*range(len(one))} for one in counts):
+    if _are_numbered(counts):
         return MaskKind(**{**foreground, "kind": "instances"})
     names = tuple(f"class {index}" for index in range(max(classes) + 1))
     return MaskKind(kind="index", classes=names, palette=palette(len(names)))
+
+
+def _are_numbered(counts):
+    """Whether each mask has the values 0..n, n its own: the objects of one class, counted."""
+    return len({*map(len, counts)}) > 2 and all({*one} == {*range(len(one))} for one in counts)
 
 
 def _is_nearly_two(counts):
@@ -205,19 +210,27 @@ def _numbered(kind, keys):
     return MaskKind(kind=kind, classes=names, palette=tuple(colours), keys=tuple(keys))
 
 
-def _named(named, found, in_colour):
+def _named(named, counts, found, in_colour):
     names, colours = tuple(name for name, _ in named), tuple(colour for _, colour in named)
     if in_colour:
         if None in colours:
             raise DataError("classes.txt: expected a colour for each class, as 'car 64 0 128', for masks in colour")
         return MaskKind(kind="colour", classes=names, palette=colours, keys=colours)
-    if len(names) == 2 and VOID in found and found <= {0, VOID}:
-        return MaskKind(kind="foreground", classes=names, palette=palette(2, colours), keys=(128,))
-    return MaskKind(kind="index", classes=names, palette=palette(len(names), colours))
+    facts = {"classes": names, "palette": palette(len(names), colours)}
+    if not found - {VOID} <= {*range(len(names))} or found == {0, VOID}:  # else they are the indices of the classes
+        if len(names) == 2 and _is_nearly_two(counts):
+            return MaskKind(kind="foreground", keys=(128,), **facts)
+        if len(names) == 2 and _are_numbered(counts):
+            return MaskKind(kind="instances", **facts)
+        if len(names) == len(found) and min(np.diff(sorted(found))) >= APART:
+            return MaskKind(kind="grey", keys=tuple(sorted(found)), **facts)
+    return MaskKind(kind="index", **facts)
 
 
 def read_classes(text):
     """The classes of a ``classes.txt``: a line each, a name, perhaps with its colour before or behind it.
+
+    A line that begins with # says nothing. CVAT's ``labelmap.txt``, as ``car:64,0,128::``, is understood, too.
 
     Args:
         text: str.
@@ -234,10 +247,11 @@ def read_classes(text):
     """
     classes = []
     for number, line in enumerate(text.splitlines(), 1):
-        words = re.split(r"[\s,;]+", line.strip())
-        if words == [""]:
+        line = line.strip()
+        if not line or line.startswith("#"):
             continue
-        colour = None
+        of_cvat = re.fullmatch(r"([^:]+):(\d+),(\d+),(\d+):.*", line)
+        words, colour = list(of_cvat.groups()) if of_cvat else re.split(r"[\s,;]+", line), None
         for part, rest in ((words[-3:], words[:-3]), (words[:3], words[3:])):
             if rest and len(part) == 3 and all(word.isdecimal() and int(word) < 256 for word in part):
                 colour, words = tuple(map(int, part)), rest

@@ -65,6 +65,11 @@ def survey(folder, found, track=iter):
     for key, *parts in track(rows):
         one = Seen(key, tuple(parts))
         see(one, Path(folder))
+        told = found.sizes.get(key, one.size)
+        if one.size and told != one.size:
+            (height, width), (h, w) = told, one.size
+            what = f"its outlines are of {width} x {height}, and it is {w} x {h}"
+            one.defects.append(Defect("other-size", name_beneath(Path(folder), parts[0]), what))
         seen.append(one)
     return seen
 
