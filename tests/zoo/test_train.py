@@ -21,7 +21,7 @@ from keras_segattn.zoo import train as module
 from keras_segattn.zoo.data import DATASETS, TASKS, DataError
 from keras_segattn.zoo.data.builder import open_split
 from keras_segattn.zoo.evaluate import evaluate, labels_of
-from keras_segattn.zoo.train import TwoRateAdamW, train
+from keras_segattn.zoo.train import OPTIMIZERS, TwoRateAdamW, train
 
 TINY = replace(
     zoo.info("fcn32s_mobilenet_camvid"),
@@ -216,6 +216,22 @@ def test_the_encoder_moves_at_its_share_of_the_rate():
         np.testing.assert_allclose(moved, 0.1, rtol=1e-3)
 
 
+def test_neuraltalk_learns_by_rmsprop_with_averages_of_its_weights():
+    optimizer = OPTIMIZERS[zoo.info("neuraltalk_flickr8k").optimizer](
+        slow=[], share=1.0, learning_rate=0.1, use_ema=True, ema_momentum=0.5
+    )
+    weight = keras.Variable(np.zeros(2, "float32"))
+    optimizer.build([weight])
+    places, mean_square, rho = [0.0], 0.0, optimizer.rho
+    for _ in range(2):
+        optimizer.apply([ops.array([4.0, 0.0])], [weight])
+        mean_square = rho * mean_square + (1 - rho) * 16
+        places.append(places[-1] - 0.1 * 4 / np.sqrt(mean_square))
+    np.testing.assert_allclose(weight, [places[2], 0], rtol=1e-5)
+    optimizer.use_averages()
+    np.testing.assert_allclose(weight, [(places[1] + places[2]) / 2, 0], rtol=1e-5)
+
+
 def test_an_encoder_with_no_share_of_the_rate_stays_as_it_is():
     *encoder, kernel, _ = two_layers(share=0.0, weight_decay=0.1)
     assert all((moved == 0).all() for moved in encoder)
@@ -256,7 +272,7 @@ def test_a_short_training_warms_up_in_half_of_its_steps_and_decays_over_the_othe
             schedules.append(learning_rate)
             raise InterruptedError("the schedule is seen")
 
-    monkeypatch.setattr(module, "TwoRateAdamW", Spy)
+    monkeypatch.setitem(module.OPTIMIZERS, "adamw", Spy)
     with pytest.raises(InterruptedError):
         train(replace(TINY, warmup_steps=200, epochs=4), tmp_path, data_dir=trainable_camvid)
     rates = [float(schedules[0](step)) / 0.02 for step in range(13)]
