@@ -309,19 +309,32 @@ def _values(row, table):
 
 
 def _parts_table(name, dataset, table):
-    facts = {"entry": name, "format": "keras", "tail": "", "split": "test", "seed": str(info(name).seed)}
+    """The other scores of an entry, in models of language beside those of the other entries of its data."""
     _, part, title, metrics = _WORDS[dataset.task].parts
     if dataset.classes:
         metrics = {label: f"{metrics}_{label}" for label in dataset.classes}
-    rows = [(label, results.latest(table, **facts, metric=metric)) for label, metric in metrics.items()]
-    accuracy = results.latest(table, **facts, metric="pixel_accuracy")
-    measured = [(label, row) for label, row in rows if row is not None]
+        metrics |= {"all pixels (accuracy)": "pixel_accuracy"}
+    names = [name]
+    if not dataset.classes:
+        names += [other for other in list_models() if info(other).dataset == dataset.name and other != name]
+    columns = {title if one == name else one: _values_of(one, metrics, table) for one in names}
+    columns = {head: values for head, values in columns.items() if values}
     return [
-        f"| {part} | {title} |",
-        "|---|---|",
-        *(f"| {label} | {float(row['value']):.2f} |" for label, row in measured),
-        *(f"| all pixels (accuracy) | {float(row['value']):.2f} |" for row in [accuracy] if row is not None),
+        f"| {' | '.join([part, *columns])} |",
+        f"|{'---|' * (1 + len(columns))}",
+        *(
+            f"| {' | '.join([label, *(values.get(label, '') for values in columns.values())])} |"
+            for label in metrics
+            if any(label in values for values in columns.values())
+        ),
     ]
+
+
+def _values_of(name, metrics, table):
+    """dict: label -> score of the Keras model on the test split, as a card has it."""
+    facts = {"entry": name, "format": "keras", "tail": "", "split": "test", "seed": str(info(name).seed)}
+    rows = {label: results.latest(table, **facts, metric=metric) for label, metric in metrics.items()}
+    return {label: f"{float(row['value']):.2f}" for label, row in rows.items() if row is not None}
 
 
 def readme(text, table):
