@@ -1,5 +1,6 @@
 """What a training goes through, by task: the model at its start, the batches of an epoch, the loss, the validation."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from ..vocabulary import END, PAD, Vocabulary
 from .build import arithmetic, build
 from .data import TASKS, DataError, dataset_of
 from .data.builder import open_split
-from .data.features import grid_features, weights_stamp
+from .data.features import WithMirrored, grid_features, weights_stamp
 from .data.pipeline import Fitted, training_batches
 from .data.sentences import encode_pairs, sentence_batches
 from .evaluate import evaluate, labels_of
 from .text_scores import caption_bleu
+
+_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 
 
 class ImageLesson:
@@ -144,6 +147,8 @@ class TranslationLesson:
 class CaptionLesson:
     """Photographs with captions. The encoder stays what ImageNet made it, so its grids are computed once.
 
+    Half of the photographs are mirrored, drawn anew in every epoch; none for a caption that tells left from right.
+
     Args:
         recipe: ``Recipe``.
         folder: data folder.
@@ -162,6 +167,7 @@ class CaptionLesson:
         self.examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
         captions = [example["captions"] for example in self.examples]
         self.pairs = [(index, text) for index, texts in enumerate(captions) for text in texts]
+        self.sided = np.array([_SIDES.search(text) is not None for _, text in self.pairs])
         self.references = [example["captions"] for example in self.validation]
         self.steps = len(self.pairs) // recipe.batch_size
 
@@ -187,7 +193,7 @@ class CaptionLesson:
         stamp = weights_stamp(encoder.get_weights())
         self.grids, self.validation_grids = (
             grid_features(examples, lambda images: encoder.predict_on_batch(images.astype("float32")), encoder=stamp)
-            for examples in (self.examples, self.validation)
+            for examples in (WithMirrored(self.examples), self.validation)
         )
         inputs = {"grid": model.get_layer("grid").output, "target": model.input["target"]}
         behind = keras.Model(inputs, model.output)
@@ -213,9 +219,11 @@ class CaptionLesson:
 
     def batches(self, epoch):
         """Those of one epoch, ``steps`` of them."""
-        batches = sentence_batches(
-            self.ids, self.recipe.batch_size, seed=self.recipe.seed, epoch=epoch, grids=self.grids
-        )
+        seed = self.recipe.seed
+        mirrored = ~self.sided & (np.random.default_rng([seed, epoch, 1]).random(len(self.ids)) < 0.5)
+        shift = mirrored * len(self.examples)
+        captions = [(index + by, ids) for by, (index, ids) in zip(shift, self.ids, strict=True)]
+        batches = sentence_batches(captions, self.recipe.batch_size, seed=seed, epoch=epoch, grids=self.grids)
         if not self._is_hard():
             return batches
         return (({**inputs, "labels": labels}, np.zeros(len(labels), "float32")) for inputs, labels in batches)

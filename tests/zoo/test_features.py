@@ -11,7 +11,7 @@ import pytest
 
 from keras_segattn.zoo.data import DATASETS, cache_folder, features
 from keras_segattn.zoo.data.builder import open_split
-from keras_segattn.zoo.data.features import grid_features, weights_stamp
+from keras_segattn.zoo.data.features import WithMirrored, grid_features, weights_stamp
 
 FLICKR8K = DATASETS["flickr8k"]
 
@@ -64,6 +64,15 @@ def test_row_i_is_what_the_encoder_makes_of_image_i():
     assert (found.shape, found.dtype) == ((7, 4, 3), np.float16)
     np.testing.assert_array_equal(found, [2.0 * photograph["image"].reshape(4, 3) for photograph in photographs])
     assert encode.asked == [3, 3, 1]
+
+
+def test_mirrored_images_follow_the_images(folder):
+    photographs = Photographs(3)
+    found = grid_features(WithMirrored(photographs), Encoder(), encoder="e", batch_size=2)
+    images = np.stack([photograph["image"] for photograph in photographs])
+    np.testing.assert_array_equal(found[:3], 2.0 * images.reshape(3, 4, 3))
+    np.testing.assert_array_equal(found[3:], 2.0 * images[:, :, ::-1].reshape(3, 4, 3))
+    assert kept(folder) == ["flickr8k-val-0-mirrored-e.npy"]
 
 
 def test_features_are_computed_once_for_each_split_and_encoder(folder):

@@ -122,6 +122,23 @@ def test_captions_start_with_the_words_of_the_training_captions(drawn_flickr8k, 
     assert lesson.steps == 60 // 10
 
 
+def test_photographs_are_mirrored_but_not_for_captions_that_name_a_side(drawn_flickr8k, cache, no_imagenet):
+    lesson = CaptionLesson(CAPTIONS, drawn_flickr8k)
+    lesson.learner(lesson.start())
+    assert lesson.grids.shape == (2 * 12, 49, 768)
+    lesson.grids = np.arange(2 * 12, dtype="float16").reshape(-1, 1, 1)  # from 12 on mirrored
+
+    def rows(epoch):
+        return sorted(int(row) for inputs, _ in lesson.batches(epoch) for row in inputs["grid"].ravel())
+
+    upright = [index for index in range(12) for _ in range(5)]
+    assert rows(0) == rows(1) == upright  # every caption of these says "on the left" or "on the right"
+    lesson.sided[:] = False
+    assert rows(0) == rows(0) != rows(1)
+    assert sorted(row % 12 for row in rows(0)) == upright
+    assert 15 < sum(row >= 12 for row in rows(0)) < 45
+
+
 def test_neuraltalk_starts_at_the_frequency_of_each_word(drawn_flickr8k, cache, no_imagenet):
     lesson = CaptionLesson(NEURALTALK, drawn_flickr8k)
     model = lesson.start()

@@ -30,6 +30,33 @@ def weights_stamp(weights):
     return digest.hexdigest()[:12]
 
 
+class WithMirrored:
+    """Images of a split, and after them all of them again, left and right exchanged.
+
+    Args:
+        examples: N of ``open_split``, with ``image``.
+
+    Example:
+        >>> len(WithMirrored([{"image": np.zeros((2, 3, 3))}]))
+        2
+    """
+
+    def __init__(self, examples):
+        self.examples = examples
+
+    @property
+    def stamp(self):
+        return f"{self.examples.stamp}-mirrored"
+
+    def __len__(self):
+        return 2 * len(self.examples)
+
+    def __getitem__(self, index):
+        again, index = divmod(index, len(self.examples))
+        example = self.examples[index]
+        return {**example, "image": example["image"][:, ::-1]} if again else example
+
+
 def grid_features(examples, encode, *, encoder, batch_size=32):
     """The features of every image of a split, from the cache or computed now, with a bar on stderr.
 
