@@ -71,7 +71,7 @@ def card(name, table):
             "",
             f"Terms of the data: {dataset.terms}. Trained on the {dataset.splits['train']} {words.examples} of "
             f"the train split, chosen on the {dataset.splits['val']} of val, measured on the "
-            f"{dataset.splits['test']} of test{words.counted}.",
+            f"{dataset.splits['test']} of test{words.counted}{_signature(name, table)}.",
             "",
             "## Recipe",
             "",
@@ -234,6 +234,12 @@ def _beams(name, recipe, table):
         return []
     each = ", ".join(f"{score:.2f} with {beams}" for beams, score in sorted(scores.items()))
     return [f"The search has {recipe.beams} beams; it reaches {each}.", ""]
+
+
+def _signature(name, table):
+    """How the score of the Keras model was counted, where sacrebleu tells it."""
+    row = results.latest(table, entry=name, format="keras", tail="", metric=_metric(name), split="test")
+    return f" (`{row['signature']}`)" if row and row.get("signature") else ""
 
 
 _PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")

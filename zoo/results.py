@@ -7,11 +7,11 @@ from pathlib import Path
 from ..files import replacing
 
 TABLE = Path(__file__).with_name("results.csv")
-FIELDS = ("entry", "format", "precision", "tail", "metric", "value", "split", "images", "seed", "commit")
+FIELDS = ("entry", "format", "precision", "tail", "metric", "value", "split", "images", "seed", "commit", "signature")
 _KEY = ("entry", "format", "precision", "tail", "metric", "split", "seed")
 
 
-def rows(values, *, entry, format, precision, tail="", split="", images="", seed=None):
+def rows(values, *, entry, format, precision, tail="", split="", images="", seed=None, signature=""):
     """Rows of the table for the values of one evaluation.
 
     Args:
@@ -23,6 +23,7 @@ def rows(values, *, entry, format, precision, tail="", split="", images="", seed
         split: official split, "proof" for the images that a file was proven on, "" for what needs no images.
         images: how many those are.
         seed: of the training; None for that of the entry's recipe.
+        signature: by which sacrebleu tells how BLEU was counted, see ``text_scores.signature``.
 
     Returns:
         list of dict with the keys ``FIELDS``.
@@ -49,6 +50,7 @@ def rows(values, *, entry, format, precision, tail="", split="", images="", seed
             "images": images,
             "seed": str(seed),
             "commit": commit,
+            "signature": signature if metric.startswith("bleu") else "",
         }
         for metric, value in values.items()
     ]

@@ -7,6 +7,7 @@ from collections import Counter
 
 LENGTHS = (5, 10, 15)  # words of a source sentence, the upper ends of the bins of ``by_length``
 SIGMA = 6.0  # words, of the Gaussian of CIDEr-D
+_COUNTED = {"translation": ({}, 1), "captioning": ({"tokenize": "none"}, 5)}  # options of sacrebleu, references
 
 
 def bleu(hypotheses, references):
@@ -32,6 +33,30 @@ def bleu(hypotheses, references):
         (100.0, 'nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp')
     """
     return _corpus_bleu(hypotheses, _checked(hypotheses, references))
+
+
+def signature(task):
+    """How BLEU is counted in the zoo's tables, as sacrebleu tells it, with its version.
+
+    Args:
+        task: key of ``zoo.data.TASKS``.
+
+    Returns:
+        str, "" for a task without text.
+
+    Raises:
+        ImportError: see ``bleu``.
+
+    Example:
+        >>> signature("captioning").split("|version")[0]
+        'nrefs:5|case:mixed|eff:no|tok:none|smooth:exp'
+    """
+    if task not in _COUNTED:
+        return ""
+    options, references = _COUNTED[task]
+    metric = _metric(**options)
+    metric.corpus_score(["a"], [["a"]] * references)
+    return str(metric.get_signature())
 
 
 def by_length(hypotheses, references, sources):
@@ -91,7 +116,7 @@ def caption_bleu(hypotheses, references):
     """
     references = [[_letters(text) for text in each] for each in _checked(hypotheses, references)]
     hypotheses = [_letters(text) for text in hypotheses]
-    metric = _metric(tokenize="none")
+    metric = _metric(**_COUNTED["captioning"][0])
     found = metric.corpus_score(hypotheses, _streams(references))
     scores = {}
     for n in range(1, 5):

@@ -24,6 +24,7 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
     from ..zoo.data import TASKS, DataError, data_folder, dataset_named
     from ..zoo.data.builder import open_split
     from ..zoo.evaluate import evaluate
+    from ..zoo.text_scores import signature
     from .keras_file import data_of_run
     from .target import open_target
 
@@ -56,6 +57,7 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
         split=split,
         images=len(examples),
         seed=model.seed,
+        signature=signature(dataset.task),
     )
     path = results.append(rows, table)
     if as_json:

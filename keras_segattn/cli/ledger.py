@@ -88,6 +88,7 @@ class _Measure:
     def __call__(self, format, precision, tail):
         from ..export import operators
         from ..zoo import results
+        from ..zoo.text_scores import signature
         from .benchmark import exported, timed
 
         facts = exported(self.recipe, self.output, format, precision, tail, self.data_dir)
@@ -115,8 +116,9 @@ class _Measure:
         scores = self._scores(path)
         if self.examples is not None:
             same = {"entry": self.recipe.name, "format": format, "precision": precision, "tail": tail}
+            counted = {"split": "test", "images": len(self.examples), "signature": signature(self.dataset.task)}
             rows = [
-                *results.rows(scores, **same, split="test", images=len(self.examples)),
+                *results.rows(scores, **same, **counted),
                 *results.rows(proof, **same, split="proof", images=facts["parity"]["inputs"]),
                 *results.rows(file, **same),
             ]

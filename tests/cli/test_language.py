@@ -124,6 +124,8 @@ def test_a_search_with_other_beams_is_a_row_of_its_own(small, segattn, drawn_mul
         assert code == 0
     rows = [row for row in results.read(table) if row["metric"] == "bleu"]
     assert [row["tail"] for row in rows] == ["", "1 beams"]
+    assert rows[0]["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert f"(`{rows[0]['signature']}`)" in card.card(TRANSLATOR, results.read(table))
     (said,) = [line for line in card.card(TRANSLATOR, results.read(table)).splitlines() if "beams; it" in line]
     assert said == f"The search has 3 beams; it reaches {float(rows[1]['value']):.2f} with 1."
 

@@ -6,9 +6,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import sacrebleu
 from sacrebleu.metrics import BLEU
 
-from keras_segattn.zoo.text_scores import bleu, by_length, caption_bleu, cider_d
+from keras_segattn.zoo.text_scores import bleu, by_length, caption_bleu, cider_d, signature
 
 WORDS = ("A", "dog", "Cat", "runs", "sleeps", "in", "on", "the", "snow", "grass", ".", "!")
 
@@ -217,3 +218,16 @@ def test_perfect_captions_of_four_words_score_ten():
 
 def test_a_single_image_has_no_rare_words():
     assert cider_d(["a dog"], [["a dog"]]) == 0
+
+
+@pytest.mark.parametrize(("task", "counted"), [
+    ("translation", "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:"),
+    ("captioning", "nrefs:5|case:mixed|eff:no|tok:none|smooth:exp|version:"),
+])
+def test_the_signature_says_how_bleu_is_counted(task, counted):
+    assert signature(task).startswith(counted)
+    assert signature(task).endswith(sacrebleu.__version__)
+
+
+def test_what_is_no_text_has_no_signature():
+    assert signature("segmentation") == ""
