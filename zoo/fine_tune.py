@@ -14,6 +14,7 @@ from .build import arithmetic
 from .data import DataError, dataset_of, remember
 from .data.own.check import check
 from .lessons import LESSONS
+from .recipes import RECIPES
 from .train import begin
 
 BYTES_A_PIXEL = 3000  # of a view in a step, about
@@ -21,36 +22,43 @@ MOST = {"segmentation": 8, "recognition": 64, "captioning": 64, "translation": 6
 FEW = 8  # examples in a step, and steps in an epoch, before there are more of either
 TRIED = 10  # steps that are timed
 OVERHEAD = 1.0  # seconds of an epoch, for its batches to begin and its checkpoint to be written
+START = {
+    "segmentation": "fcn8s_mobilenet_camvid",
+    "captioning": "show_attend_tell_soft_flickr8k",
+    "translation": "rnnsearch_multi30k_de_en",
+}  # where a training begins if nobody says; of recognition there is none for photographs of every kind
 LOOKS = 20  # at the validation split, over a whole training
 
 
-def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
+def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0, policy=None):
     """The recipe by which an entry learns from a folder.
 
     Args:
-        base: ``Recipe`` of the entry.
+        base: ``Recipe`` of the entry, or None for the usual one of the task that the data are for.
         folder: path of the data.
         minutes: about how long it may take on this machine; or
         epochs: how many passes over the training split.
         seed: of everything random.
+        policy: see ``Recipe``.
 
     Returns:
         ``Recipe``, whose ``dataset`` is the folder and whose ``start`` is the entry.
 
     Raises:
         DataError: if the data are no data, or have a defect that stops a training.
-        ValueError: if the entry does another task than the data are for.
+        ValueError: if the entry does another task than the data are for, or there is no usual one.
 
     Example:
         >>> own_recipe(zoo.info("fcn8s_mobilenet_camvid"), "holiday", minutes=30).epochs  # doctest: +SKIP
         140
     """
     report = check(folder)
-    dataset, known = report.dataset, dataset_of(base)
-    if dataset is not None and dataset.task != known.task:
-        raise ValueError(f"data: expected those of {known.task}, as {base.name} does. {folder} is for {dataset.task}")
+    dataset, task = report.dataset, base and dataset_of(base).task
+    if base and dataset and dataset.task != task:
+        raise ValueError(f"data: expected those of {task}, as {base.name} does. {folder} is for {dataset.task}")
     if not report.can_train:
         raise DataError(f"{folder}: expected data that can be trained on; segattn check {folder} tells what is wrong")
+    base = base or _usual(dataset.task)
     home = str(Path(folder).resolve())
     remember(home, dataset)
     recipe = replace(
@@ -61,6 +69,7 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
         start=base.name,
         epochs=epochs or 1,
         seed=seed,
+        policy=policy,
         patience=LOOKS // 2,
         operators={},
         float_layers=(),
@@ -71,6 +80,14 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0):
     if epochs is None:
         recipe = replace(recipe, epochs=_epochs_in(60 * minutes, recipe))
     return replace(recipe, averaging=_averaging(recipe, train), validate_every=-(-recipe.epochs // LOOKS))
+
+
+def _usual(task):
+    """The recipe of the entry that a training begins with if nobody says."""
+    if task not in START:
+        names = [recipe.name for recipe in RECIPES.values() if dataset_of(recipe).task == task]
+        raise ValueError(f"NAME: expected an entry of {task}, one of {', '.join(names)}. Received: none")
+    return RECIPES[START[task]]
 
 
 def _of_masks(base, dataset, folder):

@@ -104,8 +104,8 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
     """
     output, dataset = Path(output), dataset_of(recipe)
     folder = data_folder(data_dir) if recipe.dataset in DATASETS else Path(recipe.dataset)
-    if _checkpoints(output) and not resume:
-        raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
+    if not resume:
+        expect_no_run(output)
     lesson = LESSONS[dataset.task](recipe, folder)
     output.mkdir(parents=True, exist_ok=True)
     write_recipe(recipe, output)
@@ -133,6 +133,16 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
             if watch is not None:
                 watch(log.rows, log.ends_with_best())
     return output / "best.weights.h5"
+
+
+def expect_no_run(output):
+    """Raise FileExistsError if a folder holds a run already.
+
+    Example:
+        >>> expect_no_run("nowhere")
+    """
+    if _checkpoints(Path(output)):
+        raise FileExistsError(f"output: {output} holds a run already; resume it, or name another folder")
 
 
 def begin(lesson, start_weights=None):
@@ -263,4 +273,4 @@ class _Log:
             writer.writerows(self.rows)
 
 
-__all__ = ["Recipe", "TwoRateAdamW", "begin", "train"]
+__all__ = ["Recipe", "TwoRateAdamW", "begin", "expect_no_run", "train"]

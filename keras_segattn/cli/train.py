@@ -10,7 +10,7 @@ MINUTES = 30
 
 
 @click.command("train")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--data", help="Folder of your own data, that the entry NAME shall learn; see segattn check.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help=f"With --data: default {MINUTES}.")
 @click.option("--data-dir", help="Folder of the zoo's data sets; default: KERAS_SEGATTN_DATA.")
@@ -24,18 +24,20 @@ MINUTES = 30
 def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy, start):
     """Train the entry NAME as its recipe says, and keep the best weights by the score of the validation split.
 
-    With --data it learns the classes of your folder instead: its encoder and decoder stay, its score layers are new.
-    The run then holds model.keras, curve.png, predictions.png, its scores on the test split, and a card. Ctrl-C ends it
-    early, and leaves the best model so far.
+    With --data it learns the classes of your folder instead: its encoder and decoder stay, its score layers are new;
+    without NAME it is the usual entry for what lies in the folder. The run then holds model.keras, curve.png,
+    predictions.png, its scores on the test split, and a card. Ctrl-C ends it early, and leaves the best model so far.
     """
     from .. import zoo
 
-    recipe = zoo.info(name)
+    if not name and data is None:
+        raise click.UsageError("NAME: expected an entry of the zoo, see segattn list; or --data")
+    recipe = zoo.info(name) if name else None
     if data is not None:
         if start or data_dir:
             raise click.UsageError("--data: expected neither --start nor --data-dir beside it")
-        recipe = replace(recipe, policy=policy)  # that of the machine, if none is given
-        _learn(recipe, data, output or f"runs/{Path(data).resolve().name}", minutes, epochs, seed or 0, resume)
+        output = output or f"runs/{Path(data).resolve().name}"
+        _learn(recipe, data, output, minutes, epochs, seed or 0, policy, resume)
         return
     if policy is not None:
         recipe = replace(recipe, policy=policy)
@@ -51,24 +53,26 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy,
     click.echo(f"best weights: {best}\nto put them into the zoo: python -m keras_segattn.zoo.publish {name} {best}")
 
 
-def _learn(base, data, output, minutes, epochs, seed, resume):
+def _learn(base, data, output, minutes, epochs, seed, policy, resume):
     from ..zoo.fine_tune import own_recipe
     from ..zoo.recipe import read_recipe
-    from ..zoo.train import train
+    from ..zoo.train import expect_no_run, train
     from ..zoo.watch import Watch
     from .finish import finish
 
     if minutes is not None and epochs is not None:
         raise click.UsageError("--minutes: expected it or --epochs. Received: both")
-    if resume and (minutes or epochs or seed or base.policy):
+    if resume and (minutes or epochs or seed or policy):
         raise click.UsageError("--resume: expected neither --minutes, --epochs, --seed nor --policy, which the run has")
     if resume:
         recipe = read_recipe(output)
-        if (recipe.start, Path(recipe.dataset)) != (base.name, Path(data).resolve()):
+        name = base.name if base else recipe.start
+        if (recipe.start, Path(recipe.dataset)) != (name, Path(data).resolve()):
             told = f"{output} is one of {recipe.start} on {recipe.dataset}"
-            raise click.UsageError(f"--resume: expected a training of {base.name} on {data}. {told}")
+            raise click.UsageError(f"--resume: expected a training of {name} on {data}. {told}")
     else:
-        recipe = own_recipe(base, data, minutes=minutes or MINUTES, epochs=epochs, seed=seed)
+        expect_no_run(output)  # before the data are read, which takes a while
+        recipe = own_recipe(base, data, minutes=minutes or MINUTES, epochs=epochs, seed=seed, policy=policy)
     views = f"views {recipe.crop[1]} x {recipe.crop[0]}" if recipe.crop else "sentences"
     click.echo(f"{recipe.epochs} epochs of {views}, {recipe.batch_size} in a step")
     try:

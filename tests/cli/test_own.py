@@ -185,6 +185,36 @@ def test_masks_are_refused_by_an_entry_that_names_classes(streets):
         fine_tune.own_recipe(info("cnn_mnist_r"), streets, epochs=1)
 
 
+def test_without_a_name_the_usual_entry_of_the_task_is_taken(streets):
+    recipe = fine_tune.own_recipe(None, streets, epochs=1, policy="mixed_bfloat16")
+    assert recipe == fine_tune.own_recipe(info(NAME), streets, epochs=1, policy="mixed_bfloat16")
+    assert (recipe.start, recipe.policy) == (NAME, "mixed_bfloat16")
+
+
+def test_where_no_entry_is_usual_one_is_asked_for(segattn, tmp_path):
+    for index in range(100):
+        home = tmp_path / "letters" / "abcdefghij"[index % 10]
+        home.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(index).integers(0, 256, (32, 32), "uint8")).save(home / f"{index}.png")
+    code, _, err = segattn("train", "--data", tmp_path / "letters", "--output", tmp_path / "run")
+    assert code != 0
+    assert "NAME: expected an entry of recognition, one of cnn_mnist_r, " in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_neither_a_name_nor_data_are_refused(segattn):
+    code, _, err = segattn("train")
+    assert code == 2
+    assert "NAME: expected an entry of the zoo, see segattn list; or --data" in err
+
+
+def test_a_run_that_is_there_is_told_before_the_data_are_read(run, segattn, tmp_path):
+    folder, _ = run
+    code, _, err = segattn("train", "--data", tmp_path / "nowhere", "--output", folder)
+    assert code == 1
+    assert "holds a run already; resume it, or name another folder" in err
+
+
 def test_the_epochs_are_those_that_there_is_time_for(streets, monkeypatch):
     asked = []
     monkeypatch.setattr(fine_tune, "_epochs_in", lambda seconds, recipe: asked.append(seconds) or 47)
