@@ -1,7 +1,9 @@
 """Parity of any model: the answers of its file, or of another model, held against its own, output by output."""
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +17,24 @@ from .runtime import Runner, RunnerError
 LOSSY = {"dynamic": 0.1, "int8": 0.5}
 
 
+@dataclass(frozen=True)
+class CallParity(Parity):
+    """How far the outputs of a file are from those of its model, whatever they are.
+
+    Example:
+        >>> CallParity.limits("int8")
+        {'worst': 0.5, 'agreement': 0.5}
+    """
+
+    answers: ClassVar[str] = "whole numbers"
+
+    @staticmethod
+    def limits(precision):
+        """See ``Parity.limits``."""
+        largest, least = LIMITS[precision]
+        return {"worst": LOSSY.get(precision, largest), "agreement": least}
+
+
 def compare_calls(model, path, interface, arrays, precision):
     """Run a file and its model on the same samples and hold the answers against each other.
 
@@ -26,7 +46,7 @@ def compare_calls(model, path, interface, arrays, precision):
         precision: key of ``parity.LIMITS``.
 
     Returns:
-        ``Parity``, see ``hold_together``.
+        ``CallParity``, see ``hold_together``.
 
     Raises:
         ParityError: if the file does not run, is infinite or NaN where the model is not or otherwise, is outside of the
@@ -37,10 +57,10 @@ def compare_calls(model, path, interface, arrays, precision):
         1e-07
     """
     path = Path(path)
-    largest, least = LIMITS[precision]
     found = _answers_of_file(path, interface, interface.feeds(arrays))
     expected = answers_of_model(model, interface, arrays)
-    return hold_together(path.name, expected, found, LOSSY.get(precision, largest), least)
+    limits = CallParity.limits(precision)
+    return hold_together(path.name, expected, found, limits["worst"], limits["agreement"])
 
 
 def answers_of_model(model, interface, arrays):
@@ -83,7 +103,7 @@ def hold_together(name, expected, found, largest, least):
         least: share of the whole numbers of an output that have to be equal, 0..1.
 
     Returns:
-        ``Parity``: differences are shares of the range of each output; ``agreement`` is the share of equal whole
+        ``CallParity``: differences are shares of the range of each output; ``agreement`` is the share of equal whole
         numbers, 1 where there are none.
 
     Example:
@@ -105,7 +125,7 @@ expected
         scale = np.ptp(ours) if ours.size and np.ptp(ours) > 0 else max(1.0, np.abs(ours).max(initial=0))
         difference = np.abs(ours - theirs) / scale
         worst, mean = max(worst, difference.max(initial=0)), max(mean, difference.mean() if difference.size else 0)
-    parity = Parity(len(expected), float(worst), float(mean), agreement=float(min(equal, default=1.0)))
+    parity = CallParity(len(expected), float(worst), float(mean), agreement=float(min(equal, default=1.0)))
     if not parity.worst <= largest:
         raise ParityError(
             f"{name}: outputs differ by {parity.worst:.2e} of their range, at most {largest:.0e} expected"

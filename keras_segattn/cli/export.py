@@ -20,6 +20,7 @@ _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name 
 @click.option("--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True)
 @click.option("--tail", type=click.Choice(list(TAILS)), help="Its answer; default: labels. Sentences have no choice.")
 @click.option("--images", help="Folder of photographs that prove a .keras file; default: those it was trained on.")
+@click.option("--samples", help="Of a .keras file that scores no classes: .npz with 8 or more samples of each input.")
 @click.option("--rewrite", is_flag=True, help="Exchange layers of a .keras file that no format has for equal ones.")
 @click.option("--output", default="exports", show_default=True, help="Folder for files, report.json and report.html.")
 @click.option("--tails", is_flag=True, help="With --all: measure every tail of the float32 .tflite, too.")
@@ -28,9 +29,12 @@ _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name 
 @click.option("--results", "table", help="Table that --all writes to; default: results.csv of the zoo.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one object, or one a line with --all.")
 def command(
-    name, everything, format, precision, tail, images, rewrite, output, tails, threads, data_dir, table, as_json
-):
+    name, everything, format, precision, tail, images, samples, rewrite, output, tails, threads, data_dir, table,
+    as_json,
+):  # fmt: skip
     """Export NAME, an entry or a .keras file. What is written is kept only if it gives the Keras model's answer.
+
+    A .keras file of a model that scores no classes of one image becomes one function, call, of its inputs and outputs.
 
     With --all, every file is also evaluated on the whole test split, linted and timed, and what was found is written
     to results.csv: the ledger.
@@ -43,11 +47,11 @@ def command(
         sys.exit(1 if failed else 0)
     if not name:
         raise click.UsageError("NAME: expected an entry of the zoo, see segattn list; or --all")
-    if is_keras(name, images=images, rewrite=rewrite):
+    if is_keras(name, images=images, samples=samples, rewrite=rewrite):
         from .keras_file import export_keras
 
-        how = {"format": format, "precision": precision, "tail": tail, "images": images, "rewrite": rewrite}
-        report, metadata, weights = export_keras(name, output, **how)
+        how = {"format": format, "precision": precision, "tail": tail, "images": images, "samples": samples}
+        report, metadata, weights = export_keras(name, output, **how, rewrite=rewrite)
         facts = write_report(output, metadata.name, report, metadata, weights)
         click.echo(json.dumps(facts, indent=2) if as_json else summary(report))
         if rewrite and not report.rewritten and not as_json:

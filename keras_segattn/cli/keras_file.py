@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from .entry import CALIBRATION_IMAGES, PROOF_INPUTS
+from .entry import PROOF_INPUTS
+from .photographs import photographs
 
 
 def is_keras(name, **options):
@@ -33,6 +34,46 @@ def is_keras(name, **options):
     return False
 
 
+class NoScores(click.UsageError):
+    """A model that is no scorer of one image, and so has no label to answer with.
+
+    Example:
+        >>> raise NoScores("model.keras: expected unnormalised scores of two classes or more. Received: 1 of them")
+        Traceback (most recent call last):
+        keras_segattn.cli.keras_file.NoScores: model.keras: expected unnormalised scores of two classes or more. \
+Received: 1 of them
+    """
+
+
+def load_keras(path):
+    """Any .keras file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        keras.Model.
+
+    Raises:
+        click.UsageError: if there is none, or Keras cannot load it.
+
+    Example:
+        >>> load_keras("model.keras").name                                   # doctest: +SKIP
+        'mine'
+    """
+    import keras
+
+    from .. import layers, losses, metrics, models  # noqa: F401, so that Keras knows them by their names
+    from ..export.process import first_line
+
+    if not Path(path).is_file():
+        raise click.UsageError(f"{path}: expected a .keras file. There is none")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises nearly anything on a file that is none
+        raise click.UsageError(f"{path}: expected a model of Keras. {first_line(error)}") from error
+
+
 def open_keras(path):
     """A .keras file and what is known of it.
 
@@ -43,47 +84,58 @@ def open_keras(path):
         (keras.Model, ``export.Metadata``).
 
     Raises:
-        click.UsageError: if it cannot be loaded, or is no model of images: one image, 0..255, in, an unnormalised score
-            of each class out.
+        click.UsageError: if it cannot be loaded.
+        NoScores: if it is no model of images: one image, 0..255, in, an unnormalised score of each class out.
 
     Example:
         >>> model, metadata = open_keras("runs/holiday/model.keras")         # doctest: +SKIP
         >>> metadata.classes                                                 # doctest: +SKIP
         ('background', 'object')
     """
-    import keras
+    model = load_keras(path)
+    return model, described(model, Path(path))
 
-    from .. import layers, losses, metrics, models  # noqa: F401, so that Keras knows them by their names
+
+def described(model, path):
+    """What is known of a model.
+
+    Args:
+        model: keras.Model.
+        path: pathlib.Path of the file that it was loaded from.
+
+    Returns:
+        ``export.Metadata``.
+
+    Raises:
+        NoScores: see ``open_keras``.
+
+    Example:
+        >>> import keras
+        >>> described(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]), Path("two.keras")).task
+        'segmentation'
+    """
     from ..export import Metadata
     from ..export.metadata import read_archive
-    from ..export.process import first_line
     from ..zoo.data.own.masks import palette
 
-    path = Path(path)
-    if not path.is_file():
-        raise click.UsageError(f"{path}: expected a .keras file. There is none")
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises nearly anything on a file that is none
-        raise click.UsageError(f"{path}: expected a model of Keras. {first_line(error)}") from error
-    metadata = read_archive(path)
+    metadata = read_archive(path) if path.is_file() else None
     if metadata is not None:
-        return model, metadata
+        return metadata
     inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) not in (2, 4):
         shapes = f"{[tuple(x.shape) for x in inputs]} -> {[tuple(x.shape) for x in outputs]}"
-        raise click.UsageError(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {shapes}")
+        raise NoScores(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {shapes}")
     (_, height, width, channels), classes = inputs[0].shape, outputs[0].shape[-1]
     if None in (height, width):
-        raise click.UsageError(f"{path}: expected a model whose H and W are known. Received: {tuple(inputs[0].shape)}")
+        raise NoScores(f"{path}: expected a model whose H and W are known. Received: {tuple(inputs[0].shape)}")
     what = "probabilities" if classes > 1 and _are_probabilities(model) else f"{classes} of them"
     if classes < 2 or what == "probabilities":
-        raise click.UsageError(
+        raise NoScores(
             f"{path}: expected unnormalised scores of two classes or more. Received: {what}; take the softmax or "
             "sigmoid away, or use keras_segattn.export.export_model"
         )
     task = "segmentation" if len(outputs[0].shape) == 4 else "recognition"
-    return model, Metadata(
+    return Metadata(
         name=path.stem,
         task=task,
         classes=tuple(f"class {index}" for index in range(classes)),
@@ -105,8 +157,8 @@ def _are_probabilities(model):
     return answer.min() >= 0 and np.allclose(answer.sum(-1), 1, atol=1e-3)
 
 
-def export_keras(path, output, *, format, precision="float32", tail=None, images=None, rewrite=False):
-    """Export a .keras file with photographs as proof and calibration.
+def export_keras(path, output, *, format, precision="float32", tail=None, images=None, rewrite=False, samples=None):
+    """Export a .keras file with photographs, or samples of what it takes, as proof and calibration.
 
     Args:
         path: of the file.
@@ -116,6 +168,8 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         tail: what the file answers with; None for its labels.
         images: folder of photographs; None for the data that it was trained on where they are there, else free ones.
         rewrite: whether layers that the formats have no operator for become others, see ``export.rewrite``.
+        samples: .npz or .npy file of what the model takes, which is then exported as the function that it is, as is any
+            model without scores of classes; see ``any_keras``.
 
     Returns:
         (``ExportReport``, ``Metadata``, str: SHA-256 of the .keras file).
@@ -127,15 +181,23 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
     from ..export import export
     from ..export.calls import interface_of
     from ..export.rewrite import rewrite as rewritten
+    from .any_keras import export_any
 
-    model, metadata = open_keras(path)
+    model = load_keras(path)
+    try:
+        metadata = None if samples else described(model, Path(path))
+    except NoScores:
+        metadata = None
+    if metadata is None:
+        how = {"format": format, "precision": precision, "images": images, "samples": samples, "rewrite": rewrite}
+        return (*export_any(path, model, output, **how), _sha256(path))
     if metadata.writing:
         return _export_sentences(path, model, metadata, output, format, precision, images)
     if precision == "mixed":
         raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
     weights = _sha256(path)
     facts = {"weights_sha256": weights, "keras_segattn": __version__}
-    proof, calibration, source, calibrated_on = _photographs(metadata, images or data_of_run(path))
+    proof, calibration, source, calibrated_on = photographs(metadata, images or data_of_run(path))
     changes = ()
     if rewrite:
         model, changes = rewritten(model, *interface_of(model, proof))
@@ -162,7 +224,7 @@ def _export_sentences(path, model, metadata, output, format, precision, folder):
     if metadata.task == "translation":
         inputs, source = _texts(writing, folder or data_of_run(path))
     else:
-        inputs, _, source, _ = _photographs(metadata, folder or data_of_run(path))
+        inputs, _, source, _ = photographs(metadata, folder or data_of_run(path))
     report = export_writer(
         writer_of(model, writing),
         output,
@@ -296,7 +358,7 @@ def first_photograph(path, images=None):
     """
     _, metadata = open_keras(path)
     _sees(path, metadata)
-    return _photographs(metadata, images or data_of_run(path))[0][0]
+    return photographs(metadata, images or data_of_run(path))[0][0]
 
 
 def data_of_run(path):
@@ -312,47 +374,3 @@ def data_of_run(path):
     except ValueError:
         return None
     return folder if Path(folder).is_dir() else None
-
-
-def _photographs(metadata, folder):
-    """(proof, calibration, where the first come from in words, and the others)."""
-    import numpy as np
-
-    from ..export import free_photographs
-    from ..images import fit, read_image, to_channels
-
-    if folder and not Path(folder).is_dir():
-        raise click.UsageError(f"--images: expected a folder of photographs. Received: {folder}")
-    proof, calibration = _files(Path(folder)) if folder else ([], [])
-    few = [fit(read_image(path), *metadata.image_size) for path in _some(calibration, CALIBRATION_IMAGES)]
-    found = [fit(read_image(path), *metadata.image_size) for path in _some(proof, PROOF_INPUTS)]
-    source = calibrated_on = f"the photographs of {Path(folder).resolve().name}" if found else ""
-    if len(found) < PROOF_INPUTS:
-        free = "crops of the free photographs of scikit-learn"
-        source = f"{source} and {free}" if found else free
-        found += list(free_photographs(PROOF_INPUTS - len(found), *metadata.image_size))
-    proof, calibration = (
-        np.stack([to_channels(image, metadata.channels) for image in images]) for images in (found, few or found)
-    )
-    return proof, calibration, source, calibrated_on if few else source
-
-
-def _files(folder):
-    """Photographs to prove a file on, and to calibrate it with: of data first those of test, and of train; else all."""
-    from ..zoo.data import DataError, dataset_named
-    from ..zoo.data.own.layouts import IMAGES
-
-    try:
-        dataset = dataset_named(str(folder))
-        test, val, train = ([row[1] for row in dataset.files(None, split)] for split in ("test", "val", "train"))
-        return test if len(test) >= PROOF_INPUTS else [*test, *val, *train][:PROOF_INPUTS], train
-    except DataError:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.name[0] != ".")
-        return files, files
-
-
-def _some(files, count):
-    """Some of them, evenly spread."""
-    import numpy as np
-
-    return [files[int(index)] for index in np.linspace(0, len(files) - 1, min(count, len(files))).round()]

@@ -11,6 +11,7 @@ from ..images import overlay, write_image
 from ..looks import draw_grids
 
 PICTURES = "report"  # folder of the pictures, beside the page
+FUNCTION = "function"  # the task of a file that only computes, see ``any_keras``
 _RED = np.array([230, 30, 30])
 _OLDER = {"task": "segmentation", "tail": "labels", "float_layers": {}}  # of files in a report that does not say so yet
 
@@ -40,7 +41,7 @@ def write_report(folder, name, report, about=None, weights=None):
     facts = {"entry": name, "task": about.task, "weights": weights, **report.to_dict()}
     artifacts = [artifact for artifact in read_report(folder) if artifact["file"] != facts["file"]]
     artifacts.append(facts)
-    if not about.classes:
+    if report.parity.example and not about.classes:
         facts["example"] = list(report.parity.example)
     elif report.parity.example:
         (folder / PICTURES).mkdir(exist_ok=True)
@@ -133,6 +134,8 @@ def page(artifacts):
 def _shown(facts):
     """The input of the least agreement: its picture, or the sentences that Keras and the file write for it."""
     file, inputs = html.escape(facts["file"]), html.escape(facts["inputs"])
+    if facts["task"] == FUNCTION:
+        return f"<figcaption>{file} ({inputs})</figcaption>"
     if "example" in facts:
         ours, theirs = (html.escape(sentence) for sentence in facts["example"])
         return f"<figcaption>{file} ({inputs})</figcaption><p>Keras: {ours}</p><p>file: {theirs}</p>"

@@ -4,8 +4,11 @@ import json
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
+
+from keras_segattn.export import Runner
 
 from ..scenes import CLASSES, of_masks
 
@@ -119,7 +122,7 @@ def test_a_model_of_anybody_is_evaluated_on_a_folder_that_has_as_many_classes(pl
 
 
 @pytest.mark.parametrize("end", ["activation", "layer", "operation", "model"])
-def test_probabilities_are_refused_however_they_are_made(end, segattn, tmp_path):
+def test_probabilities_are_no_scores_however_they_are_made(end, segattn, tmp_path):
     image = keras.Input((*SIZE, 3))
     x = layers.Dense(3, activation="softmax" if end == "activation" else None)(layers.GlobalAveragePooling2D()(image))
     if end == "layer":
@@ -129,9 +132,71 @@ def test_probabilities_are_refused_however_they_are_made(end, segattn, tmp_path)
     elif end == "model":
         x = keras.Sequential([keras.Input((3,)), layers.Dense(2, activation="softmax")])(x)
     keras.Model(image, x).save(tmp_path / "model.keras")
-    code, _, err = segattn("export", tmp_path / "model.keras", "--output", tmp_path / "exports")
+    code, _, err = segattn("lint", tmp_path / "model.keras")
     assert code != 0
     assert "expected unnormalised scores of two classes or more. Received: probabilities; take the softmax" in err
+
+
+# Models whose answer is no label: the file has one function, call
+
+
+def several(folder):
+    """Ids and numbers in, two answers out."""
+    ids, numbers = keras.Input((7,), dtype="int32", name="ids"), keras.Input((7, 2), name="numbers")
+    x = layers.Concatenate()([layers.Embedding(11, 4)(ids), numbers])
+    mean = layers.Dense(3, activation="softmax", name="kind")(layers.GlobalAveragePooling1D()(x))
+    keras.Model([ids, numbers], [mean, layers.Dense(1, name="each")(x)], name="several").save(folder / "several.keras")
+    return folder / "several.keras"
+
+
+def test_a_model_of_several_inputs_is_exported_by_samples_of_them(segattn, tmp_path):
+    path, rng = several(tmp_path), np.random.default_rng(0)
+    samples = {"numbers": rng.normal(size=(9, 7, 2)).astype("float32"), "ids": rng.integers(0, 11, (9, 7))}
+    np.savez(tmp_path / "samples.npz", **samples)
+    arguments = ("export", path, "--samples", tmp_path / "samples.npz", "--output", tmp_path)
+    code, out, err = segattn(*arguments, "--format", "onnx")
+    assert code == 0, err
+    assert "(9 inputs: samples.npz)" in out
+    feed = {"ids": samples["ids"][:1].astype("int32"), "numbers": samples["numbers"][:1]}
+    found = Runner(tmp_path / "several_float32.onnx").run("call", **feed)
+    expected = keras.saving.load_model(path)([feed["ids"], feed["numbers"]])
+    for name, answer in zip(("kind", "each"), expected, strict=True):
+        np.testing.assert_allclose(found[name], answer, atol=1e-5)
+    (facts,) = json.loads((tmp_path / "report.json").read_text())["artifacts"]
+    assert (facts["entry"], facts["task"], facts["limits"]["worst"]) == ("several", "function", 1e-4)
+    assert "several_float32.onnx" in (tmp_path / "report.html").read_text()
+
+
+def test_probabilities_of_an_image_are_exported_by_photographs(streets, segattn, tmp_path):
+    stack = [keras.Input((*SIZE, 3), name="image"), layers.Rescaling(1 / 255), layers.GlobalAveragePooling2D()]
+    keras.Sequential([*stack, layers.Dense(3, activation="softmax", name="shares")]).save(tmp_path / "shares.keras")
+    code, out, err = segattn("export", tmp_path / "shares.keras", "--images", streets, "--output", tmp_path)
+    assert code == 0, err
+    assert "whole numbers agree 100.000 %  (64 inputs: the photographs of streets and crops" in out
+    image = np.full((1, *SIZE, 3), 99, "float32")
+    (answer,) = Runner(tmp_path / "shares_float32.tflite").run("call", image=image).values()
+    assert answer.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("samples", "message"), [
+    (None, "--samples: expected a .npz file beside this model: an array of at least 8 samples of each of "
+           "ids int32 (N, 7), numbers float32 (N, 7, 2). Received: none"),
+    ("missing.npz", "--samples: expected a .npz or .npy file of numpy."),
+    ({"ids": np.zeros((9, 7))}, "--samples: expected an array of each of ids int32 (N, 7), numbers float32 (N, 7, 2). "
+                                "Received: ['ids']"),
+    ({"ids": np.zeros((9, 7)), "numbers": np.zeros((8, 7, 2))}, "samples: expected as many of each input. Received: "),
+    ({"ids": np.zeros((2, 7)), "numbers": np.zeros((2, 7, 2))}, "samples: expected at least 8 different ones."),
+    ({"ids": np.zeros((9, 7)), "numbers": np.zeros((9, 7, 5))}, "samples: expected what the model takes. Received: "),
+])  # fmt: skip
+def test_samples_that_are_not_what_the_model_takes_are_refused(samples, message, segattn, tmp_path):
+    if isinstance(samples, dict):
+        np.savez(tmp_path / "given.npz", **samples)
+        samples = tmp_path / "given.npz"
+    given = () if samples is None else ("--samples", samples)
+    code, _, err = segattn("export", several(tmp_path), *given, "--output", tmp_path / "exports")
+    assert code == 2
+    assert message in err
+    assert not list(tmp_path.glob("exports/*"))
 
 
 def test_the_page_is_for_models_that_segment(recognises, segattn):
