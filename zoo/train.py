@@ -97,6 +97,7 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
     Raises:
         DataError: if the data are missing or not what the data set says.
         FileExistsError: if ``output`` holds a run and ``resume`` is False.
+        KeyboardInterrupt: if somebody stops it; the best weights are there all the same.
 
     Example:
         >>> from keras_segattn import zoo
@@ -114,25 +115,36 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
         whole, model = begin(lesson, start_weights)
         done = _restore(model, output)
         log = _Log(output / "log.csv", TASKS[dataset.task], keep=done)
-        for epoch in range(done, recipe.epochs):
-            if log.stale() >= (recipe.patience or math.inf):
-                break
-            _reseed(model, recipe.seed * 10_000 + epoch)
-            history = model.fit(
-                lesson.batches(epoch),
-                epochs=epoch + 1,
-                initial_epoch=epoch,
-                steps_per_epoch=lesson.steps,  # or TensorFlow counts one step too many
-                shuffle=False,
-            )
-            row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
-            if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
-                row[log.score] = _validate(whole, model, lesson, output, log)
-            log.append(row)
-            _save(model, output, epoch + 1)
-            if watch is not None:
-                watch(log.rows, log.ends_with_best())
+        try:
+            _go_on(whole, model, lesson, output, log, done, watch)
+        except KeyboardInterrupt:
+            if not log.is_scored():  # a usable model is left, however early
+                _validate(whole, model, lesson, output, log)
+            raise
     return output / "best.weights.h5"
+
+
+def _go_on(whole, model, lesson, output, log, done, watch):
+    """The epochs from ``done`` on."""
+    recipe = lesson.recipe
+    for epoch in range(done, recipe.epochs):
+        if log.stale() >= (recipe.patience or math.inf):
+            break
+        _reseed(model, recipe.seed * 10_000 + epoch)
+        history = model.fit(
+            lesson.batches(epoch),
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            steps_per_epoch=lesson.steps,  # or TensorFlow counts one step too many
+            shuffle=False,
+        )
+        row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
+        if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
+            row[log.score] = _validate(whole, model, lesson, output, log)
+        log.append(row)
+        _save(model, output, epoch + 1)
+        if watch is not None:
+            watch(log.rows, log.ends_with_best())
 
 
 def expect_no_run(output):
@@ -249,6 +261,9 @@ class _Log:
     def is_best(self, value):
         """Of two that score the same, the one that was trained longer."""
         return all(self.task.direction * value >= score for score in self._scores())
+
+    def is_scored(self):
+        return bool(self._scores())
 
     def stale(self):
         """How many looks there were since the best score."""

@@ -18,6 +18,7 @@ from PIL import Image
 
 from keras_segattn import models, zoo
 from keras_segattn.zoo import train as module
+from keras_segattn.zoo.build import build
 from keras_segattn.zoo.data import DATASETS, TASKS, DataError
 from keras_segattn.zoo.data.builder import open_split
 from keras_segattn.zoo.evaluate import evaluate, labels_of
@@ -77,6 +78,12 @@ def curve(output):
     return [[float(row[name]) for row in rows] for name in ("epoch", "loss", "val_mean_iou")]
 
 
+def curve_of_losses(output):
+    """Epochs of log.csv."""
+    with (output / "log.csv").open(newline="") as file:
+        return [row["epoch"] for row in csv.DictReader(file)]
+
+
 def arrays(path):
     """Everything in a file of weights, by its path inside."""
     found = {}
@@ -119,6 +126,17 @@ def test_a_finished_training_that_is_resumed_stays_as_it_is(whole, trainable_cam
     before = {path: path.read_bytes() for path in whole.iterdir()}
     assert train(TINY, whole, data_dir=trainable_camvid, resume=True) == whole / "best.weights.h5"
     assert {path: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def test_weights_are_left_however_early_somebody_stops(trainable_camvid, tmp_path):
+    def stop(rows, best):
+        raise KeyboardInterrupt
+
+    late = replace(TINY, validate_every=TINY.epochs)
+    with pytest.raises(KeyboardInterrupt):
+        train(late, tmp_path, data_dir=trainable_camvid, watch=stop)
+    assert curve_of_losses(tmp_path) == ["1"]
+    models.load_weights(build(late), tmp_path / "best.weights.h5")
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(whole, trainable_camvid):
