@@ -69,11 +69,46 @@ def test_a_spatial_transformer_network_is_below_300_kb_and_loses_at_most_a_tenth
     assert stated(entry, metric="size", split="", tail="labels", **facts) < 300_000
 
 
-def test_attention_translates_german_well_and_a_wider_search_better():
-    entry, facts = "rnnsearch_multi30k_de_en", {"metric": "bleu"}
-    greedy, wide = (stated(entry, tail=tail, **facts) for tail in ("1 beams", "5 beams"))
-    assert stated(entry, tail="", **facts) >= 34
-    assert wide > greedy + 1
+def bleu(entry, metric="bleu", **facts):
+    return stated(entry, **{"metric": metric, "tail": "", **facts})
+
+
+TRANSLATORS = {"rnnsearch_multi30k_de_en": 34, "rnnsearch_multi30k_en_de": 32}
+
+
+@pytest.mark.parametrize("entry", TRANSLATORS)
+def test_attention_translates_well_and_a_wider_search_better(entry):
+    assert bleu(entry) >= TRANSLATORS[entry]
+    assert bleu(entry, tail="5 beams") > bleu(entry, tail="1 beams")
+
+
+def test_attention_matters_for_long_sentences_and_what_it_multiplies_does_not():
+    plain, additive, product = (f"{name}_multi30k_de_en" for name in ("rnn_encdec", "rnnsearch", "luong"))
+    assert bleu(additive, "bleu_over_15") >= bleu(plain, "bleu_over_15") + 5
+    assert bleu(product) >= bleu(additive) - 1
+
+
+def test_captions_that_look_for_each_word_are_better_than_those_that_looked_once():
+    soft, once = (bleu(f"{name}_flickr8k", "bleu_4") for name in ("show_attend_tell_soft", "neuraltalk"))
+    assert soft >= 18
+    assert soft > once
+
+
+LANGUAGE = [name for name in zoo.list_models() if not DATASETS[zoo.info(name).dataset].classes]
+
+
+@pytest.mark.parametrize("entry", LANGUAGE)
+@pytest.mark.parametrize(("precision", "formats", "least"), [
+    ("float32", ("saved_model", "tflite", "onnx"), 100),
+    ("float16", ("tflite", "onnx"), 99),
+])  # fmt: skip
+def test_files_write_the_sentences_of_keras_or_others_that_it_finds_as_likely(precision, formats, least, entry):
+    for format in formats:
+        facts = {"entry": entry, "format": format, "precision": precision, "split": "proof", "tail": ""}
+        ties = results.latest(results.read(), metric="ties", **facts)
+        same = stated(metric="label_agreement", **facts)
+        assert same + (float(ties["value"]) if ties else 0) >= least
+        assert same >= 99
 
 
 def test_every_result_is_of_a_whole_official_split():
