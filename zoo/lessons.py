@@ -23,6 +23,7 @@ from .data.features import WithMirrored, grid_features, weights_stamp
 from .data.pipeline import Fitted, training_batches
 from .data.sentences import encode_pairs, sentence_batches
 from .evaluate import evaluate, labels_of
+from .self_critical import SelfCritic
 from .text_scores import caption_bleu
 
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
@@ -197,8 +198,11 @@ class CaptionLesson:
         )
         inputs = {"grid": model.get_layer("grid").output, "target": model.input["target"]}
         behind = keras.Model(inputs, model.output)
-        self._writer = Writer(behind, beams=1, max_length=24)
+        self._writer = Writer(behind, beams=1, max_length=self.recipe.max_tokens)
         self._vocabulary = vocabularies_of(model)["target"]
+        if self.recipe.self_critical_epochs:
+            references = [example["captions"] for example in self.examples]
+            self._critic = SelfCritic(behind, self._vocabulary, references, max_length=self.recipe.max_tokens)
         return _reinforced(behind) if self._is_hard() else behind
 
     def _encoder(self, model):
@@ -227,6 +231,18 @@ class CaptionLesson:
         if not self._is_hard():
             return batches
         return (({**inputs, "labels": labels}, np.zeros(len(labels), "float32")) for inputs, labels in batches)
+
+    def tries(self, epoch):
+        """The batches of one epoch of the model's own captions, ``steps_of_tries`` of them, with their weights."""
+        return self._critic.batches(self.grids, self.recipe.batch_size, seed=self.recipe.seed, epoch=epoch)
+
+    def steps_of_tries(self):
+        """Batches in such an epoch."""
+        return self._critic.steps(self.recipe.batch_size)
+
+    def loss_of_tries(self):
+        """The policy gradient, as a cross-entropy with weights."""
+        return CrossEntropy(ignore_label=PAD)
 
     def score(self, model):
         """That of the validation split by the likeliest words, in points of 100."""

@@ -39,6 +39,9 @@ class Recipe:
         beams: of sentences, hypotheses of the search.
         length_power: of sentences, see ``decoding.beam_search``.
         max_tokens: of sentences, the most that a file reads, and the most that are written.
+        self_critical_epochs: of captions, passes over the training photographs that follow, in which the model learns
+            from its own tries, see ``self_critical``.
+        self_critical_rate: the learning rate then.
         seed: of everything random.
         policy: dtype policy of the training, "float32" or "mixed_bfloat16"; None for the second on a GPU, the first
             on a CPU.
@@ -82,6 +85,8 @@ class Recipe:
     beams: int = 3
     length_power: float = 1.0
     max_tokens: int = 48
+    self_critical_epochs: int = 0
+    self_critical_rate: float = 5e-5
     seed: int = 0
     policy: str | None = None
     validate_every: int = 2

@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from functools import cache
 
 LENGTHS = (5, 10, 15)  # words of a source sentence, the upper ends of the bins of ``by_length``
 SIGMA = 6.0  # words, of the Gaussian of CIDEr-D
@@ -156,9 +157,27 @@ def cider_d(hypotheses, references):
         >>> round(cider_d(captions[::-1], [[caption] for caption in captions]), 6)
         0.0
     """
-    references = [[_ngrams(text) for text in each] for each in _checked(hypotheses, references)]
-    images = Counter(ngram for each in references for ngram in set().union(*each))
-    everywhere = math.log(len(references))
+    score = consensus(_checked(hypotheses, references))
+    return sum(score(image, hypothesis) for image, hypothesis in enumerate(hypotheses)) / len(hypotheses)
+
+
+def consensus(references):
+    """CIDEr-D of single captions, for a training that is rewarded by it.
+
+    Args:
+        references: of each image a sequence of str, over which the images are counted too.
+
+    Returns:
+        function: index of an image and a caption -> float, 0..10.
+
+    Example:
+        >>> score = consensus([["a red dog runs"], ["two cats sleep here"]])
+        >>> round(score(0, "a red dog runs"), 6), round(score(1, "a red dog runs"), 6)
+        (10.0, 0.0)
+    """
+    counted = [[_ngrams(text) for text in each] for each in references]
+    images = Counter(ngram for each in counted for ngram in set().union(*each))
+    everywhere = math.log(len(counted))
 
     def weigh(counts):
         """For n in 1..4 a vector and its norm, and the number of words."""
@@ -176,11 +195,15 @@ def cider_d(hypotheses, references):
         ]
         return math.exp(-((hypothesis[1] - reference[1]) ** 2) / (2 * SIGMA**2)) * sum(cosines) / 4
 
-    def score(hypothesis, each):
-        weighed = weigh(_ngrams(hypothesis))
-        return sum(similarity(weighed, weigh(reference)) for reference in each) / len(each)
+    @cache
+    def told(image):
+        return [weigh(reference) for reference in counted[image]]
 
-    return 10 * sum(map(score, hypotheses, references)) / len(references)
+    def score(image, caption):
+        weighed = weigh(_ngrams(caption))
+        return 10 * sum(similarity(weighed, reference) for reference in told(image)) / len(told(image))
+
+    return score
 
 
 def _ngrams(text):

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from ..files import replacing
 from .build import arithmetic
@@ -77,6 +78,31 @@ class TwoRateRMSprop(_TwoRates, keras.optimizers.RMSprop):
 OPTIMIZERS = {"adamw": TwoRateAdamW, "rmsprop": TwoRateRMSprop}
 
 
+class CosineThenConstant(keras.optimizers.schedules.CosineDecay):
+    """A warm-up, a cosine to 0, and then another rate.
+
+    Args:
+        rate: after ``warmup_steps + decay_steps`` steps.
+        **kwargs: of ``CosineDecay``.
+
+    Example:
+        >>> schedule = CosineThenConstant(0.1, initial_learning_rate=1.0, decay_steps=10)
+        >>> [round(float(schedule(step)), 3) for step in (0, 5, 10, 99)]
+        [1.0, 0.5, 0.1, 0.1]
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def __call__(self, step):
+        rate = super().__call__(step)
+        return keras.ops.where(step < self.warmup_steps + self.decay_steps, rate, keras.ops.cast(self.rate, rate.dtype))
+
+    def get_config(self):
+        return {"rate": self.rate, **super().get_config()}
+
+
 def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, watch=None):
     """Train an entry and keep its best weights by the score of the validation split.
 
@@ -127,24 +153,41 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
 def _go_on(whole, model, lesson, output, log, done, watch):
     """The epochs from ``done`` on."""
     recipe = lesson.recipe
-    for epoch in range(done, recipe.epochs):
+    epochs = recipe.epochs + recipe.self_critical_epochs
+    for epoch in range(done, epochs):
         if log.stale() >= (recipe.patience or math.inf):
             break
         _reseed(model, recipe.seed * 10_000 + epoch)
-        history = model.fit(
-            lesson.batches(epoch),
-            epochs=epoch + 1,
-            initial_epoch=epoch,
-            steps_per_epoch=lesson.steps,  # or TensorFlow counts one step too many
-            shuffle=False,
-        )
-        row = {"epoch": epoch + 1, "loss": history.history["loss"][0]}
-        if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.epochs:
+        learn = _fit if epoch < recipe.epochs else _fit_to_tries
+        row = {"epoch": epoch + 1, "loss": learn(model, lesson, epoch)}
+        if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == epochs:
             row[log.score] = _validate(whole, model, lesson, output, log)
         log.append(row)
         _save(model, output, epoch + 1)
         if watch is not None:
             watch(log.rows, log.ends_with_best())
+
+
+def _fit(model, lesson, epoch):
+    """One epoch of the examples; its loss."""
+    history = model.fit(
+        lesson.batches(epoch),
+        epochs=epoch + 1,
+        initial_epoch=epoch,
+        steps_per_epoch=lesson.steps,  # or TensorFlow counts one step too many
+        shuffle=False,
+    )
+    return history.history["loss"][0]
+
+
+def _fit_to_tries(model, lesson, epoch):
+    """One epoch of the model's own tries, each drawn after the step before; its loss."""
+    model.compile(model.optimizer, lesson.loss_of_tries())
+    bar, losses = keras.utils.Progbar(lesson.steps_of_tries()), []
+    for batch in lesson.tries(epoch):
+        losses.append(float(model.train_on_batch(*batch)))
+        bar.add(1, [("loss", losses[-1])])
+    return float(np.mean(losses))
 
 
 def expect_no_run(output):
@@ -180,8 +223,12 @@ def begin(lesson, start_weights=None):
 def _compile(model, recipe, lesson):
     steps = recipe.epochs * lesson.steps
     warmup = min(recipe.warmup_steps, steps // 2)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
+    schedule = CosineThenConstant(
+        recipe.self_critical_rate,
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
     )
     pretrained = [layer for layer in model.layers if layer.name == "encoder" and isinstance(layer, keras.Model)]
     optimizer = OPTIMIZERS[recipe.optimizer](

@@ -1,6 +1,6 @@
 """RNN Encoder-Decoder, German to English, Multi30k (Cho et al. 2014): what RNNsearch is without attention.
 
-About an hour on two cores.
+Half an hour on one core.
 
 segattn train rnn_encdec_multi30k_de_en
 """
@@ -13,6 +13,6 @@ RECIPE = replace(
     RNNSEARCH,
     name="rnn_encdec_multi30k_de_en",
     model="rnn_encoder_decoder",
-    operators={},
+    operators={"tflite": 274, "onnx": 403},
     arguments={"source_size": 4000, "target_size": 4000, "embedding": 256, "units": 448, "dropout": 0.4},
 )

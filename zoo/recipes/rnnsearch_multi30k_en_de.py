@@ -1,6 +1,6 @@
 """RNNsearch, English to German, Multi30k (Bahdanau et al. 2015).
 
-About an hour on two cores.
+An hour on one core.
 
 segattn train rnnsearch_multi30k_en_de
 """

@@ -33,5 +33,7 @@ RECIPE = Recipe(
     policy="mixed_bfloat16",
     validate_every=1,
     max_tokens=24,
+    self_critical_epochs=6,
+    self_critical_rate=5e-5,
     length_power=0.7,
 )
