@@ -39,6 +39,8 @@ class LuongAttention(keras.layers.Layer):
         scope: "global", "local-m" or "local-p".
         units: int >= 1, size of the hidden layers of "concat" and "local-p", or None for that of the query.
         window: int >= 1, D in the paper.
+        scaled: bool, whether "dot" and "general" are divided by the square root of Q, as of Vaswani et al. 2017. Else a
+            few steps of Adam make a general score of hundreds of units look at one place for good.
         kernel_initializer: what ``keras.initializers.get`` takes, for every kernel.
 
     Input shape: query (B, Q) or (B, S, Q), memory (B, T, M), keys as ``project`` gives them. ``mask`` is bool (B, T),
@@ -53,7 +55,8 @@ class LuongAttention(keras.layers.Layer):
             sizes for "dot", or ``position`` is missing.
 
     Reference:
-        Luong, Pham and Manning, Effective Approaches to Attention-based Neural Machine Translation, EMNLP 2015.
+        Luong, Pham and Manning, Effective Approaches to Attention-based Neural Machine Translation, EMNLP 2015; Vaswani
+        et al., Attention Is All You Need, NIPS 2017, section 3.2.1.
 
     Example:
         >>> import numpy as np
@@ -65,7 +68,15 @@ class LuongAttention(keras.layers.Layer):
     """
 
     def __init__(
-        self, score="general", scope="global", *, units=None, window=10, kernel_initializer="glorot_uniform", **kwargs
+        self,
+        score="general",
+        scope="global",
+        *,
+        units=None,
+        window=10,
+        scaled=False,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
     ):
         if score not in SCORES:
             raise ValueError(f"score: expected one of {', '.join(SCORES)}. Received: {score!r}")
@@ -75,11 +86,14 @@ class LuongAttention(keras.layers.Layer):
             raise ValueError(f"units: expected an integer >= 1 or None. Received: {units!r}")
         if not isinstance(window, int) or window < 1:
             raise ValueError(f"window: expected an integer >= 1. Received: {window!r}")
+        if scaled and score == "concat":
+            raise ValueError("scaled: expected False for concat, which does not grow with the size of the query")
         super().__init__(**kwargs)
         self.score = score
         self.scope = scope
         self.units = units
         self.window = window
+        self.scaled = scaled
         self.kernel_initializer = kernel_initializer
         self.supports_masking = True
 
@@ -135,6 +149,7 @@ class LuongAttention(keras.layers.Layer):
             scores = additive_score(ops.matmul(queries, self.query_kernel), keys, self.score_kernel)
         else:
             scores = ops.matmul(queries, ops.swapaxes(keys, 1, 2))                 # (B, S, T)
+            scores = scores * queries.shape[-1] ** -0.5 if self.scaled else scores
         if self.scope == "global":
             return masked_softmax(scores, mask)
         places, length = self._places(keys, mask)
@@ -201,5 +216,6 @@ class LuongAttention(keras.layers.Layer):
             "scope": self.scope,
             "units": self.units,
             "window": self.window,
+            "scaled": self.scaled,
             "kernel_initializer": keras.saving.serialize_keras_object(self.kernel_initializer),
         }

@@ -16,6 +16,7 @@ WHOLE = {
     "luong_dot": lambda: LuongAttention("dot"),
     "luong_general": lambda: LuongAttention("general"),
     "luong_concat": lambda: LuongAttention("concat"),
+    "luong_scaled": lambda: LuongAttention("general", scaled=True),
     "hard": lambda: HardAttention(BahdanauAttention(6)),
 }
 LOCAL = {

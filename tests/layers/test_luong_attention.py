@@ -28,7 +28,7 @@ def weights_of_the_paper(attention, queries, memory, number):
         else:
             w = np.concatenate([kernels["query_kernel"], kernels["key_kernel"]])
             scores.append(np.tanh(np.concatenate([query, h]) @ w) @ kernels["score_kernel"][:, 0])
-    scores, places = np.array(scores), np.arange(length)
+    scores, places = np.array(scores) / (2 if attention.scaled else 1), np.arange(length)  # the root of QUERY
     if attention.scope == "global":
         return softmax(scores)
     if attention.scope == "local-m":
@@ -46,12 +46,14 @@ def weights_of_the_paper(attention, queries, memory, number):
 
 
 @pytest.mark.parametrize("scope", ["global", "local-m", "local-p"])
-@pytest.mark.parametrize("score", ["dot", "general", "concat"])
-def test_the_weights_are_those_of_the_paper(score, scope):
+@pytest.mark.parametrize(
+    ("score", "scaled"), [("dot", False), ("dot", True), ("general", False), ("general", True), ("concat", False)]
+)
+def test_the_weights_are_those_of_the_paper(score, scaled, scope):
     rng = np.random.default_rng(0)
     queries, memory = rng.normal(size=(2, STEPS, QUERY)), rng.normal(size=(2, max(LENGTHS), MEMORY))
     mask = np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]
-    attention = LuongAttention(score, scope, window=2)
+    attention = LuongAttention(score, scope, window=2, scaled=scaled)
     attention.build([(None, None, QUERY), (None, None, MEMORY)])
     attention.set_weights([rng.normal(size=weight.shape) for weight in attention.weights])
     _, found = attention([queries, memory], mask=mask, return_attention_scores=True)
@@ -59,6 +61,11 @@ def test_the_weights_are_those_of_the_paper(score, scope):
         for number in range(STEPS):
             expected = weights_of_the_paper(attention, queries[sentence], memory[sentence, :length], number)
             np.testing.assert_allclose(to_numpy(found)[sentence, number, :length], expected, atol=1e-5)
+
+
+def test_an_additive_score_is_not_scaled():
+    with pytest.raises(ValueError, match="scaled: expected False for concat"):
+        LuongAttention("concat", scaled=True)
 
 
 def test_units_are_the_size_of_the_hidden_layers():

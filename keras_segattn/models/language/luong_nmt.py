@@ -15,8 +15,9 @@ def luong_nmt(
 ):
     """An LSTM in both directions reads the sentence; an LSTM writes, and attends with the state after its step.
 
-    The attentional vector is fed to the next step and scored by the embedding of the target. The paper's encoder reads
-    in one direction and stacks four layers; of the small data here two directions make more.
+    The attentional vector is fed to the next step and, through one more layer, scored by the embedding of the target:
+    the two stand in for the paper's matrix of scores. The paper's encoder reads in one direction and stacks four
+    layers; of the small data here two directions make more. "dot" and "general" are scaled, see ``LuongAttention``.
 
     Args:
         source_size: tokens of the source language, see ``layers.Tokens``.
@@ -51,11 +52,12 @@ def luong_nmt(
     y = words_of(target, written, dropout)                                 # (B, S, E)
     decoder = AttentionDecoderCell(
         layers.LSTMCell(units),
-        LuongAttention(score, scope, window=window),
+        LuongAttention(score, scope, window=window, scaled=score != "concat"),
         attend="after",
         feed=layers.Dense(embedding, "tanh"),
         name="decoder",
     )
     output, _ = decoder([y, memory, hidden, cell], return_attention_scores=True)  # (B, S, E)
-    logits = written(layers.Dropout(dropout)(output), reverse=True)        # (B, S, V)
+    scored = layers.Dense(embedding, name="scored")(layers.Dropout(dropout)(output))  # (B, S, E)
+    logits = written(scored, reverse=True)                                 # (B, S, V)
     return keras.Model({"source": source, "target": target}, logits, name="luong_nmt")

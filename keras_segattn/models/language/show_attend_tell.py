@@ -22,6 +22,7 @@ def show_attend_tell(
     embedding=256,
     units=512,
     attention_units=256,
+    features=None,
     dropout=0.5,
     grid_dropout=0.3,
     doubly_stochastic=0.1,
@@ -39,6 +40,8 @@ def show_attend_tell(
         embedding: size of a word's vector (m in the paper).
         units: of the LSTM (n in the paper).
         attention_units: of the score.
+        features: size that the features of each place are brought to before anything looks at them; None: they stay
+            what the encoder gives, as in the paper.
         dropout: rate of dropout on the words and on what is scored, 0..1.
         grid_dropout: rate of dropout on the grid.
         doubly_stochastic: lambda in the paper, how much training wants every place to be looked at.
@@ -60,6 +63,8 @@ def show_attend_tell(
         raise ValueError(f"attention: expected one of {', '.join(ATTENTIONS)}. Received: {attention!r}")
     image, target = keras.Input(image_shape, name="image"), sentence("target")
     grid = layers.LayerNormalization(name="norm")(grid_of(image, encoder, encoder_weights))  # (B, L, D)
+    if features is not None:
+        grid = layers.Dense(features, "relu", name="features")(grid)
     grid = layers.Dropout(grid_dropout)(grid)
     mean = layers.GlobalAveragePooling1D(name="grid_mean")(grid)                # (B, D)
     hidden = layers.Dense(units, "tanh", name="hidden")(mean)              # (B, U)
