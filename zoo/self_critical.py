@@ -7,17 +7,18 @@ from .. import decoding
 from ..models import decoder
 from ..models.language.writer import NEVER
 from ..vocabulary import END, PAD, START
-from .text_scores import consensus
+from .text_scores import consensus, sentence_bleu
 
 TRIES = 5  # captions that are drawn of an image
+BLEU_SHARE = 2.0  # of BLEU-4 (0..1) in the reward, beside CIDEr-D (0..10), which alone makes captions short
 _STOP = "endofcaption"  # a word for the end, so that captions which break off share less with those of people
 
 
 class SelfCritic:
-    """Draws captions, and weighs them: the reward is CIDEr-D against those of people, less the mean of the other tries.
+    """Draws captions, and weighs them: the reward against those of people, less the mean of that of the other tries.
 
-    As a weight of the cross-entropy that is the policy gradient. Tries of one image stand in for the greedy caption of
-    the paper as what a try is measured by (Luo 2020).
+    The reward is CIDEr-D and a share of BLEU-4. As a weight of the cross-entropy that is the policy gradient. Tries of
+    one image stand in for the greedy caption of the paper as what a try is measured by (Luo 2020).
 
     Args:
         model: keras.Model of language, ``grid`` (B, L, D) and ``target`` (B, S) -> logits (B, S, V).
@@ -41,7 +42,12 @@ class SelfCritic:
         self.vocabulary = vocabulary
         self.max_length = max_length
         self.images = len(references)
-        self.score = consensus([[f"{text} {_STOP}" for text in each] for each in references])
+        references = [[f"{text} {_STOP}" for text in each] for each in references]
+        self._consensus, self._bleu = consensus(references), sentence_bleu(references)
+
+    def score(self, image, caption):
+        """The reward of a caption, which ends with ``_STOP`` if it was brought to its end."""
+        return self._consensus(image, caption) + BLEU_SHARE * self._bleu(image, caption)
 
     def steps(self, batch_size):
         """How many batches an epoch has: every image comes once, but for those that would not fill one."""
@@ -51,7 +57,7 @@ class SelfCritic:
         """One epoch of tries, drawn when they are asked for, with the weights that the model has then.
 
         Args:
-            grids: (N, L, D), N >= the images, whose order they begin with.
+            grids: (N, L, D) of N images, or (2 N, L, D) if mirrored ones follow, of which half are drawn.
             batch_size: tries in a batch, at most.
             seed, epoch: of all that is drawn.
 
@@ -62,7 +68,8 @@ class SelfCritic:
         order, images = rng.permutation(self.images), _images_of(batch_size)
         for step in range(self.steps(batch_size)):
             chosen = np.repeat(order[step * images : (step + 1) * images], TRIES)          # (B,)
-            grid = grids[chosen].astype("float32")
+            mirrored = np.repeat(rng.integers(len(grids) // self.images, size=images), TRIES)
+            grid = grids[chosen + self.images * mirrored].astype("float32")
             noise = rng.random((len(chosen), self.max_length), dtype="float32")
             labels = _until_end(self.drawer.predict_on_batch({"grid": grid, "noise": noise}))  # (B, S)
             target = np.where(labels == END, PAD, labels)

@@ -206,6 +206,33 @@ def consensus(references):
     return score
 
 
+def sentence_bleu(references):
+    """BLEU-4 of single captions, for a training that is rewarded by it.
+
+    Args:
+        references: of each image a sequence of str.
+
+    Returns:
+        function: index of an image and a caption -> float, 0..1; orders that a short caption has not are left out, and
+        one of which nothing matches counts a little, as sacrebleu does it ("exp").
+
+    Raises:
+        ImportError: see ``bleu``.
+
+    Example:
+        >>> score = sentence_bleu([["a red dog runs"], ["two cats sleep here"]])
+        >>> round(score(0, "A red dog runs!"), 6), round(score(1, "a red dog runs"), 6)
+        (1.0, 0.0)
+    """
+    metric = _metric(tokenize="none", effective_order=True)
+    references = [[_letters(text) for text in each] for each in references]
+
+    def score(image, caption):
+        return metric.sentence_score(_letters(caption), references[image]).score / 100
+
+    return score
+
+
 def _ngrams(text):
     """Counts of the n-grams of a caption, n in 1..4."""
     words = _letters(text).split()

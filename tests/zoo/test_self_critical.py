@@ -79,6 +79,13 @@ def test_the_same_epoch_draws_the_same_and_another_one_something_else(critic, gr
     assert (drawn[0] != drawn[2]).any()
 
 
+def test_half_of_the_images_are_mirrored_where_there_are_mirror_images(critic, grids):
+    both = np.concatenate([grids, grids + 100])
+    shares = [next(critic.batches(both, 3 * TRIES, seed=0, epoch=epoch))[0]["grid"] > 50 for epoch in range(20)]
+    assert {len(set(share[:TRIES].ravel())) for share in shares} == {1}  # all tries of an image see the same
+    assert 0.25 < np.mean(shares) < 0.75
+
+
 def test_a_try_weighs_what_it_is_better_than_the_others_of_its_image(critic, vocabulary):
     told = ["a red dog", "a red dog runs", "two cats", "sings", "a blue bird"]
     labels = np.full((TRIES, LENGTH), PAD, "int32")

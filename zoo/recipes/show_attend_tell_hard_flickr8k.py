@@ -14,4 +14,5 @@ RECIPE = replace(
     name="show_attend_tell_hard_flickr8k",
     arguments={**SOFT.arguments, "attention": "hard"},
     label_smoothing=0.0,
+    self_critical_epochs=0,
 )
