@@ -1,5 +1,6 @@
 """The training loop, the only one: epochs that can be stopped anywhere and taken up again."""
 
+import contextlib
 import csv
 import math
 import re
@@ -182,12 +183,26 @@ def _fit(model, lesson, epoch):
 
 def _fit_to_tries(model, lesson, epoch):
     """One epoch of the model's own tries, each drawn after the step before; its loss."""
-    model.compile(model.optimizer, lesson.loss_of_tries())
     bar, losses = keras.utils.Progbar(lesson.steps_of_tries()), []
-    for batch in lesson.tries(epoch):
-        losses.append(float(model.train_on_batch(*batch)))
-        bar.add(1, [("loss", losses[-1])])
+    with _without_dropout(model):  # as the tries are drawn: what another policy learns from them has no bounds
+        model.compile(model.optimizer, lesson.loss_of_tries())
+        for batch in lesson.tries(epoch):
+            losses.append(float(model.train_on_batch(*batch)))
+            bar.add(1, [("loss", losses[-1])])
     return float(np.mean(losses))
+
+
+@contextlib.contextmanager
+def _without_dropout(model):
+    """Rates of 0 for what is compiled in the block."""
+    rates = [(layer, layer.rate) for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    for layer, _ in rates:
+        layer.rate = 0.0
+    try:
+        yield
+    finally:
+        for layer, rate in rates:
+            layer.rate = rate
 
 
 def expect_no_run(output):
@@ -224,7 +239,7 @@ def _compile(model, recipe, lesson):
     steps = recipe.epochs * lesson.steps
     warmup = min(recipe.warmup_steps, steps // 2)
     schedule = CosineThenConstant(
-        recipe.self_critical_rate,
+        recipe.self_critical_rate if recipe.self_critical_epochs else 0.0,
         initial_learning_rate=0.0,
         decay_steps=max(1, steps - warmup),
         warmup_target=recipe.learning_rate,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import keras
@@ -300,3 +301,24 @@ def test_a_short_training_warms_up_in_half_of_its_steps_and_decays_over_the_othe
 
 def test_the_examples_run():
     assert doctest.testmod(module).failed == 0
+
+
+def test_tries_are_learned_without_dropout_which_comes_back():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.9), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.0))
+    x, labels = np.random.default_rng(0).normal(size=(8, 4)).astype("float32"), np.arange(8) % 3
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    tries = SimpleNamespace(
+        steps_of_tries=lambda: 1, loss_of_tries=lambda: loss, tries=lambda epoch: [(x, labels, np.ones((8, 1)))]
+    )
+    found = module._fit_to_tries(model, tries, 0)
+    assert found == pytest.approx(float(loss(labels, model(x, training=False))), rel=1e-5)
+    assert model.layers[0].rate == 0.9
+
+
+def test_after_the_cosine_comes_another_rate():
+    schedule = module.CosineThenConstant(
+        0.25, initial_learning_rate=0.0, decay_steps=8, warmup_target=1.0, warmup_steps=2
+    )
+    rates = [float(schedule(step)) for step in (0, 1, 2, 6, 9, 10, 50)]
+    assert rates == pytest.approx([0, 0.5, 1, 0.5, (1 + np.cos(np.pi * 7 / 8)) / 2, 0.25, 0.25], abs=1e-5)
