@@ -242,7 +242,7 @@ class CaptionLesson:
 
     def loss_of_tries(self):
         """The policy gradient, as a cross-entropy with weights."""
-        return CrossEntropy(ignore_label=PAD)
+        return CrossEntropy()
 
     def score(self, model):
         """That of the validation split by the likeliest words, in points of 100."""

@@ -5,7 +5,6 @@ import numpy as np
 
 from .. import decoding
 from ..models import decoder
-from ..models.language.writer import NEVER
 from ..vocabulary import END, PAD, START
 from .text_scores import consensus, sentence_bleu
 
@@ -34,7 +33,7 @@ class SelfCritic:
         >>> critic = SelfCritic(model, vocabulary, references, max_length=24)  # doctest: +SKIP
         >>> inputs, labels, weights = next(critic.batches(grids, 64, seed=0, epoch=12))  # doctest: +SKIP
         >>> labels.shape, weights.shape                                      # doctest: +SKIP
-        ((60, 24), (60, 1))
+        ((60, 24), (60, 24))
     """
 
     def __init__(self, model, vocabulary, references, *, max_length):
@@ -62,7 +61,8 @@ class SelfCritic:
             seed, epoch: of all that is drawn.
 
         Yields:
-            ({"grid": float32 (B, L, D), "target": int32 (B, S)}, labels int32 (B, S), weights float32 (B, 1)).
+            ({"grid": float32 (B, L, D), "target": int32 (B, S)}, labels int32 (B, S), weights float32 (B, S), 0 behind
+            the end).
         """
         rng = np.random.default_rng([seed, epoch, 2])
         order, images = rng.permutation(self.images), _images_of(batch_size)
@@ -71,10 +71,11 @@ class SelfCritic:
             mirrored = np.repeat(rng.integers(len(grids) // self.images, size=images), TRIES)
             grid = grids[chosen + self.images * mirrored].astype("float32")
             noise = rng.random((len(chosen), self.max_length), dtype="float32")
-            labels = _until_end(self.drawer.predict_on_batch({"grid": grid, "noise": noise}))  # (B, S)
-            target = np.where(labels == END, PAD, labels)
-            target = np.concatenate([np.full_like(labels[:, :1], START), target[:, :-1]], axis=1)
-            yield {"grid": grid, "target": target}, labels, self._weights(chosen, labels)
+            labels = np.asarray(self.drawer.predict_on_batch({"grid": grid, "noise": noise}), "int32")  # (B, S)
+            within = _is_within(labels)
+            target = np.concatenate([np.full_like(labels[:, :1], START), labels[:, :-1]], axis=1)
+            target = np.where(within, target, PAD)
+            yield {"grid": grid, "target": target}, labels, self._weights(chosen, labels) * within
 
     def _weights(self, chosen, labels):
         """Of each try its reward less the mean of the other tries of its image, (B, 1)."""
@@ -89,15 +90,17 @@ def _images_of(batch_size):
     return max(1, batch_size // TRIES)
 
 
-def _until_end(tokens):
-    """Tokens (B, S) with PAD after the first END."""
-    tokens = np.asarray(tokens, "int32")
-    ended = np.cumsum(tokens == END, axis=1)
-    return np.where((ended == 0) | ((ended == 1) & (tokens == END)), tokens, PAD)
+def _is_within(labels):
+    """Whether tokens of tries (B, S) are not behind the first END."""
+    ended = np.cumsum(labels == END, axis=1)
+    return (ended == 0) | ((ended == 1) & (labels == END))
 
 
 class _Drawer(keras.Model):
-    """``grid`` (B, L, D), ``noise`` (B, S) -> tokens int32 (B, S) that it draws."""
+    """``grid`` (B, L, D), ``noise`` (B, S) -> tokens int32 (B, S) that it draws.
+
+    It may draw every token, such as the unknown one: what is never tried would gain all that the others lose.
+    """
 
     def __init__(self, model):
         super().__init__(name=f"{model.name}_drawer", dtype="float32")  # noise in bfloat16 would be too coarse
@@ -105,4 +108,4 @@ class _Drawer(keras.Model):
 
     def call(self, inputs):
         state = self.encode({"grid": inputs["grid"]})
-        return decoding.sample(self.step, state, inputs["noise"], start=START, end=END, forbidden=NEVER).tokens
+        return decoding.sample(self.step, state, inputs["noise"], start=START, end=END).tokens

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_segattn.losses import CrossEntropy
-from keras_segattn.vocabulary import END, PAD, START, Vocabulary
+from keras_segattn.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from keras_segattn.zoo.self_critical import TRIES, SelfCritic
 
 REFERENCES = [("a red dog", "a red dog runs"), ("two cats", "two cats sleep"), ("a blue bird", "one blue bird sings")]
@@ -52,14 +52,22 @@ def test_tries_are_whole_captions_and_their_weights_of_an_image_sum_to_zero(crit
     assert critic.steps(3 * TRIES) == 1
     assert labels.shape == inputs["target"].shape == (3 * TRIES, LENGTH)
     assert (inputs["target"][:, 0] == START).all()
-    for label, target in zip(labels, inputs["target"], strict=True):
+    for label, target, weight in zip(labels, inputs["target"], weights, strict=True):
         length = list(label).index(END) + 1 if END in label else LENGTH
-        assert (label[length:] == PAD).all()
-        assert PAD not in label[:length]
         np.testing.assert_array_equal(target[1:length], label[: length - 1])
         assert (target[length:] == PAD).all()
-    np.testing.assert_allclose(weights.reshape(3, TRIES).sum(axis=1), 0, atol=1e-5)
+        assert (weight[:length] == weight[0]).all()
+        assert (weight[length:] == 0).all()
+    np.testing.assert_allclose(weights[:, 0].reshape(3, TRIES).sum(axis=1), 0, atol=1e-5)
     assert np.abs(weights).max() > 0.1
+
+
+def test_every_token_may_be_tried_so_that_none_gains_what_the_others_lose(critic, grids):
+    drawn = set()
+    for epoch in range(20):
+        for _, labels, _ in critic.batches(grids, 3 * TRIES, seed=0, epoch=epoch):
+            drawn |= {int(token) for token in labels.ravel()}
+    assert {PAD, UNKNOWN, START, END} < drawn
 
 
 def test_tries_are_drawn_in_mixed_precision_too(vocabulary, grids):
@@ -109,7 +117,7 @@ def test_a_caption_that_breaks_off_is_worth_less(critic, vocabulary):
 
 
 def test_rewards_rise(model, critic, grids):
-    model.compile(keras.optimizers.Adam(0.01), CrossEntropy(ignore_label=PAD))
+    model.compile(keras.optimizers.Adam(0.01), CrossEntropy())
 
     def reward(epoch):
         """The mean of one batch of tries, of all images."""
