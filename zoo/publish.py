@@ -20,6 +20,8 @@ from .weights import CHECKOUT, record
 def publish(name, weights, folder=CHECKOUT):
     """Store the trained weights of an entry: kernels in float16, vectors (biases, batch norm) in float32.
 
+    They are those of which a float16 file loses nothing, see ``absorb_normalization`` and ``round_vectors``.
+
     Args:
         name: name of an entry.
         weights: .weights.h5 file of a training.
@@ -39,6 +41,7 @@ def publish(name, weights, folder=CHECKOUT):
     model = load(name, weights=False)
     load_weights(model, weights)
     absorb_normalization(model)
+    round_vectors(model)
     path = Path(folder) / f"{name}.weights.h5"
     with tempfile.TemporaryDirectory() as scratch, replacing(path) as partial:
         model.save_weights(Path(scratch) / path.name)
@@ -80,11 +83,48 @@ def absorb_normalization(model):
         >>> [round(float(weight[0]), 2) for weight in model.layers[1].get_weights()]
         [1.0, 0.0, 0.0, 1.0]
     """
+    for layer in _normalizations(model):
+        _absorb(layer.input._keras_history.operation, layer)
+
+
+def round_vectors(model):
+    """Round biases so that a file of float16 has them as they are.
+
+    A converter rounds every constant: biases, and of a batch normalisation the bias that is left when it is folded.
+    Here they are rounded before, so that the file is the model, and not one that is a thousandth off in every layer.
+
+    Args:
+        model: keras.Model; changed in place.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, bias_initializer="ones")])
+        >>> model.layers[0].bias.assign([1.0001])                            # doctest: +SKIP
+        >>> round_vectors(model)
+        >>> float(model.layers[0].bias[0])
+        1.0
+    """
+    norms = list(_normalizations(model))
+    for norm in norms:
+        gamma, beta, mean, variance = (np.asarray(value, "float64") for value in norm.get_weights())
+        shift = mean * gamma / np.sqrt(variance + norm.epsilon)
+        norm.set_weights([gamma, _to_half(beta - shift) + shift, mean, variance])
+    theirs = {id(variable) for norm in norms for variable in norm.weights}
+    for variable in model.weights:
+        if len(variable.shape) == 1 and variable.dtype == "float32" and id(variable) not in theirs:
+            variable.assign(_to_half(np.asarray(variable)).astype("float32"))
+
+
+def _normalizations(model):
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            absorb_normalization(layer)
-        if isinstance(layer, keras.layers.BatchNormalization):
-            _absorb(layer.input._keras_history.operation, layer)
+            yield from _normalizations(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            yield layer
+
+
+def _to_half(values):
+    return values.astype("float16").astype("float64")
 
 
 def _absorb(convolution, norm):

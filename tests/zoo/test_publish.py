@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import keras
+import numpy as np
 import pytest
 
 from keras_segattn import zoo
@@ -39,3 +41,22 @@ def test_weights_of_another_recipe_are_refused_with_what_differs(run, tmp_path):
     with pytest.raises(ValueError, match=message):
         publish(NAME, weights, tmp_path)
     assert not (tmp_path / f"{NAME}.weights.h5").exists()
+
+
+def test_of_what_is_published_a_float16_file_loses_nothing():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, use_bias=False)(image))
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    rng = np.random.default_rng(0)
+    model.set_weights([abs(rng.normal(size=weight.shape)) + 0.1 for weight in model.get_weights()])
+    images = rng.normal(size=(4, 8, 8, 3)).astype("float32")
+    before = model.predict_on_batch(images)
+    module.absorb_normalization(model)
+    module.round_vectors(model)
+    np.testing.assert_allclose(model.predict_on_batch(images), before, rtol=2e-3)
+    gamma, beta, mean, variance = model.layers[2].get_weights()
+    folded = beta - mean * gamma / np.sqrt(variance + model.layers[2].epsilon)
+    for bias in (folded, np.asarray(model.layers[-1].bias)):
+        np.testing.assert_allclose(bias, bias.astype("float16").astype("float32"), atol=1e-6)
+        assert np.abs(bias).max() > 0.1
