@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics
 
 from keras_segattn import scores as module
-from keras_segattn.scores import confusion_matrix, scores
+from keras_segattn.scores import confusion_matrix, max_f_measure, scores
 
 VOID = 11
 
@@ -119,3 +119,40 @@ def test_arguments_out_of_range_are_refused():
 def test_scores_are_imported_without_keras():
     code = "import sys, keras_segattn.scores; sys.exit('keras' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_greatest_f_measure_is_that_of_the_best_threshold():
+    rng = np.random.default_rng(0)
+    mask = rng.random((20, 30)) < 0.3
+    map = np.clip(rng.normal(90 + 60 * mask, 40), 0, 255).astype("uint8")
+    found = []
+    for threshold in range(256):
+        said = map >= threshold
+        right = (said & mask).sum()
+        precision, recall = right / max(1, said.sum()), right / mask.sum()
+        found.append(1.3 * precision * recall / (0.3 * precision + recall) if right else 0)
+    assert max_f_measure([mask], [map]) == pytest.approx(max(found))
+    assert 0.5 < max(found) < 0.9
+    assert max_f_measure([mask], [map], beta_squared=1e9) == pytest.approx(1)  # recall alone
+
+
+def test_every_image_counts_as_much_as_any_other():
+    small, large = np.array([[1, 0]], bool), np.ones((10, 10), bool)
+    maps = [np.array([[0, 255]], "uint8"), np.full((10, 10), 255, "uint8")]
+    # At a threshold of 0 precision is (1/2 + 1) / 2 and recall 1; above it both are 1/2.
+    assert max_f_measure([small, large], maps) == pytest.approx(1.3 * 0.75 / (0.3 * 0.75 + 1))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_map_that_says_nothing_or_a_mask_without_foreground_is_no_error():
+    mask, nothing = np.eye(2, dtype=bool), np.zeros((2, 2), "uint8")
+    assert max_f_measure([mask], [nothing]) == pytest.approx(1.3 * 0.5 / (0.3 * 0.5 + 1))
+    assert np.isnan(max_f_measure([~mask & mask], [nothing]))
+    assert max_f_measure([mask, ~mask & mask], [mask * np.uint8(255), nothing]) == 1
+
+
+def test_maps_that_do_not_fit_their_masks_are_refused():
+    with pytest.raises(ValueError, match=r"the maps uint8. Received: a mask of shape \(2, 2\), a map of shape \(2, 3\)"):
+        max_f_measure([np.eye(2, dtype=bool)], [np.zeros((2, 3), "uint8")])
+    with pytest.raises(ValueError, match="float32"):
+        max_f_measure([np.eye(2, dtype=bool)], [np.zeros((2, 2), "float32")])

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from ..images import fit, restore
-from ..scores import confusion_matrix, scores
+from ..scores import confusion_matrix, max_f_measure, scores
 from .text_scores import bleu, by_length, caption_bleu, cider_d
 
 
@@ -109,6 +109,36 @@ _EVALUATIONS = {
     "translation": _evaluate_translation,
     "captioning": _evaluate_captioning,
 }
+
+
+def evaluate_foreground(probabilities, examples, dataset, *, image_size=None):
+    """How well a model of two classes tells the second, the foreground, from the first, at the best threshold.
+
+    Args:
+        probabilities: function, uint8 (H, W, C) of ``image_size`` -> float32 (H, W, 2).
+        examples: iterable of dict, see ``data.builder.open_split``.
+        dataset: ``Dataset`` of segmentation.
+        image_size: (H, W) that the model takes, or None for that of the data set.
+
+    Returns:
+        dict: ``max_f_measure``, in points of 100, see ``scores.max_f_measure``; void counts as background.
+
+    Example:
+        >>> from keras_segattn.zoo.data import DATASETS
+        >>> mask = np.eye(3, 4, dtype="uint8")
+        >>> example = {"image": 255 * mask[..., None].repeat(3, -1), "label": mask}
+        >>> perfect = lambda image: image[..., :2] / 255.0
+        >>> evaluate_foreground(perfect, [example], DATASETS["camvid"], image_size=(3, 4))
+        {'max_f_measure': 100.0}
+    """
+    size = image_size or dataset.image_size
+
+    def map_of(example):
+        found = probabilities(fit(example["image"], *size))[..., 1]        # (H, W)
+        return restore(np.rint(255 * found).astype("uint8"), *example["label"].shape)
+
+    masks, maps = zip(*((example["label"] == 1, map_of(example)) for example in examples), strict=True)
+    return {"max_f_measure": 100 * max_f_measure(masks, maps)}
 
 
 def labels_of(model):

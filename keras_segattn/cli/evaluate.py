@@ -23,7 +23,7 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
     from ..zoo import results
     from ..zoo.data import TASKS, DataError, data_folder, dataset_named
     from ..zoo.data.builder import open_split
-    from ..zoo.evaluate import evaluate
+    from ..zoo.evaluate import evaluate, evaluate_foreground
     from ..zoo.text_scores import signature
     from .keras_file import data_of_run
     from .target import open_target
@@ -45,6 +45,8 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
         iter(examples), length=len(examples), label=split, file=_stderr()
     ) as bar:
         values = evaluate(model.answers, bar, dataset, image_size=model.image_size)
+    if model.task == "segmentation" and len(dataset.classes) == 2:
+        values |= evaluate_foreground(model.probabilities, examples, dataset, image_size=model.image_size)
     if dataset.is_own:
         _tell(values, as_json)
         return

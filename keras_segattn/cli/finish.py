@@ -28,15 +28,18 @@ def finish(recipe, run):
     from ..zoo.build import writer
     from ..zoo.data import dataset_of
     from ..zoo.data.builder import open_split
-    from ..zoo.evaluate import evaluate, labels_of
+    from ..zoo.evaluate import evaluate, evaluate_foreground
     from ..zoo.watch import model_of
     from .entry import metadata_of
+    from .target import answers_of
 
     run, dataset = Path(run), dataset_of(recipe)
     model = model_of(recipe, run)
     metadata = metadata_of(recipe, dataset=dataset.title, start=recipe.start)
-    answers = labels_of(model)
-    if not dataset.classes:
+    if dataset.classes:
+        found = answers_of(model)
+        answers = found["labels"]
+    else:
         written = writer(model, recipe)
         metadata = described(written, metadata, "float32", recipe.max_tokens)
 
@@ -48,6 +51,8 @@ def finish(recipe, run):
         attach(partial, metadata)
     examples = open_split(dataset, "test", Path(recipe.dataset))
     scores = evaluate(answers, examples, dataset, image_size=recipe.image_size)
+    if len(dataset.classes) == 2 and dataset.task == "segmentation":
+        scores |= evaluate_foreground(found["probabilities"], examples, dataset, image_size=recipe.image_size)
     told = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
     splits = {split: [row[0] for row in dataset.files(Path(recipe.dataset), split)] for split in dataset.splits}
     for name, text in (

@@ -114,7 +114,7 @@ def _keras_file(path):
     from .keras_file import open_keras, writer_of
 
     model, facts = open_keras(path)
-    answers = {"write": writer_of(model, facts.writing).write} if facts.writing else _labels_of(model)
+    answers = {"write": writer_of(model, facts.writing).write} if facts.writing else answers_of(model)
     return _described(facts, "keras", "", answers)
 
 
@@ -178,11 +178,24 @@ def _entry(name, run, beams):
         image_size=None if recipe.image_size is None else tuple(recipe.image_size),
         channels=dataset.channels,
         seed=seed,
-        **(_labels_of(model) if dataset.classes else {"write": writer(model, recipe).write}),
+        **(answers_of(model) if dataset.classes else {"write": writer(model, recipe).write}),
     )
 
 
-def _labels_of(model):
+def answers_of(model):
+    """What a Keras model answers about one image.
+
+    Args:
+        model: keras.Model, ``image`` (B, H, W, C), 0..255 -> ``logits`` (B, H, W, K) or (B, K).
+
+    Returns:
+        dict of the functions of ``Target`` for an image, by their names.
+
+    Example:
+        >>> from keras_segattn.models import cnn
+        >>> sorted(answers_of(cnn((28, 28, 1), num_classes=10)))
+        ['attend', 'labels', 'labels_tiled', 'probabilities']
+    """
     from ..export.tails import softmax
     from ..zoo.evaluate import labels_of
 

@@ -11,7 +11,7 @@ from PIL import Image
 from keras_segattn.export import Runner
 from keras_segattn.zoo import fine_tune, info
 
-from ..scenes import CLASSES, NAMES, of_masks
+from ..scenes import CLASSES, NAMES, of_masks, write_scenes
 
 NAME = "fcn8s_mobilenet_camvid"
 
@@ -81,6 +81,22 @@ def test_the_scores_of_a_run_are_told_again(run, segattn, tmp_path):
     assert code == 0
     assert json.loads(out)["values"] == pytest.approx(json.loads((folder / "scores.json").read_text()), abs=0.01)
     assert not (tmp_path / "results.csv").exists()
+
+
+def test_where_there_is_one_thing_to_find_the_best_threshold_is_told_too(segattn, tmp_path):
+    write_scenes(tmp_path / "cars", write=lambda labels: Image.fromarray(np.where(labels == 2, 255, 0).astype("uint8")))
+    run = tmp_path / "run"
+    code, said, err = segattn("train", "--data", tmp_path / "cars", "--output", run, "--epochs", 2)
+    assert code == 0, err
+    scores = json.loads((run / "scores.json").read_text())
+    assert f"test max_f_measure    {scores['max_f_measure']:6.2f}" in said
+    assert scores["max_f_measure"] > scores["iou_object"] - 1e-6
+    code, _, err = segattn("export", run / "model.keras", "--format", "onnx", "--output", tmp_path)
+    assert code == 0, err
+    for target in (run / "model.keras", tmp_path / "fcn8s_cars_float32.onnx"):
+        code, said, _ = segattn("evaluate", target, "--data", tmp_path / "cars", "--json")
+        assert code == 0
+        assert json.loads(said)["values"]["max_f_measure"] == pytest.approx(scores["max_f_measure"], abs=0.05)
 
 
 def test_a_run_goes_on_where_it_stopped(run, streets, segattn, tmp_path):
