@@ -15,7 +15,7 @@ RECIPE = replace(
     model="neuraltalk",
     optimizer="rmsprop",
     arguments={
-        "vocabulary_size": 2537,
+        "vocabulary_size": 2537,  # all words that occur five times or more, and four signs
         "cell": "lstm",
         "embedding": 256,
         "units": 512,

@@ -11,7 +11,7 @@ RECIPE = Recipe(
     name="show_attend_tell_soft_flickr8k",
     model="show_attend_tell",
     arguments={
-        "vocabulary_size": 2537,
+        "vocabulary_size": 2537,  # all words that occur five times or more, and four signs
         "attention": "soft",
         "embedding": 256,
         "units": 512,
