@@ -55,6 +55,42 @@ def export_any(path, model, output, *, format, precision, images, samples, rewri
     return report, Metadata(name=name, task=FUNCTION, tail="", precision=precision)
 
 
+def function_of(path, model):
+    """What the file of a model has that no samples have shown: its one function, of a batch of one.
+
+    Args:
+        path: of the .keras file.
+        model: keras.Model that it holds.
+
+    Returns:
+        (``export.Metadata``, ``export.calls.Interface``).
+
+    Raises:
+        click.UsageError: if the model does not say which sizes it takes.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(2, name="y")])
+        >>> function_of("mine.keras", model)[0].signatures
+        {'call': ('y',)}
+    """
+    import numpy as np
+
+    from ..export import Metadata
+    from ..export.calls import CALL, interface_of
+    from .report import FUNCTION
+
+    inputs = _inputs(model)
+    if not inputs or any(None in one.shape[1:] for one in inputs):
+        raise click.UsageError(f"{path}: expected a model of inputs of known sizes. Received: {_wanted(model)}")
+    arrays = [np.zeros((1, *one.shape[1:]), one.dtype) for one in inputs]
+    if isinstance(getattr(model, "input", None), dict):
+        interface, _ = interface_of(model, dict(zip(model.input, arrays, strict=True)))
+    else:
+        interface, _ = interface_of(model, arrays[0] if len(arrays) == 1 else arrays)
+    return Metadata(name=Path(path).stem, task=FUNCTION, tail="", signatures={CALL: interface.outputs}), interface
+
+
 def _read(path, model):
     """The samples of a file, in the structure in which the model takes its inputs."""
     import numpy as np

@@ -331,14 +331,21 @@ def converted(path, format):
     from ..export.metadata import attach
     from ..export.serving import check
     from ..export.tails import outputs
+    from .any_keras import function_of
 
-    model, metadata = open_keras(path)
-    _sees(path, metadata)
-    check(model)
+    model = load_keras(path)
+    try:
+        metadata, interface = described(model, Path(path)), None
+    except NoScores:
+        metadata, interface = function_of(path, model)
+    else:
+        _sees(path, metadata)
+        check(model)
+        metadata = replace(metadata, signatures=outputs(model, "labels"))
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / file_name(metadata.name, format)
-        convert(model, made, format=format)
-        attach(made, replace(metadata, signatures=outputs(model, "labels")))
+        convert(model, made, format=format, interface=interface)
+        attach(made, metadata)
         yield made
 
 

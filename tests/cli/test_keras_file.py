@@ -178,6 +178,17 @@ def test_probabilities_of_an_image_are_exported_by_photographs(streets, segattn,
     assert answer.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_a_model_of_several_inputs_is_linted_without_samples(segattn, tmp_path):
+    code, out, err = segattn("lint", several(tmp_path), "--format", "onnx")
+    assert code == 0, err
+    assert "several.keras: 0 findings. " in out
+    free = keras.Input((None, 3), name="free")
+    keras.Model(free, layers.Dense(2)(free)).save(tmp_path / "free.keras")
+    code, _, err = segattn("lint", tmp_path / "free.keras")
+    assert code == 2
+    assert "expected a model of inputs of known sizes. Received: free float32 (N, None, 3)" in err
+
+
 @pytest.mark.parametrize(("samples", "message"), [
     (None, "--samples: expected a .npz file beside this model: an array of at least 8 samples of each of "
            "ids int32 (N, 7), numbers float32 (N, 7, 2). Received: none"),
