@@ -68,6 +68,7 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0, policy=None):
         dataset=home,
         start=base.name,
         epochs=epochs or 1,
+        self_critical_epochs=0,
         seed=seed,
         policy=policy,
         patience=LOOKS // 2,

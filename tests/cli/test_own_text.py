@@ -99,9 +99,9 @@ def test_an_entry_of_translation_learns_pairs_of_sentences(entries, letters, seg
     assert "expected a model that names classes. It writes sentences" in err
 
 
-@pytest.mark.endurance
-def test_an_entry_of_captioning_learns_captions_of_any_photographs(entries, segattn, tmp_path):
-    data, run = tmp_path / "squares", tmp_path / "run"
+@pytest.fixture
+def squares(tmp_path):
+    data = tmp_path / "squares"
     data.mkdir()
     with (data / "captions.jsonl").open("w") as file:
         for index in range(72):
@@ -111,7 +111,13 @@ def test_an_entry_of_captioning_learns_captions_of_any_photographs(entries, sega
             Image.fromarray(image).save(data / f"{index:02}.png")
             row = {"image": f"{index:02}.png", "caption": f"a {name} square lies on the ground"}
             file.write(json.dumps(row) + "\n")
-    code, said, err = segattn("train", CAPTIONER, "--data", data, "--output", run, "--epochs", "12")
+    return data
+
+
+@pytest.mark.endurance
+def test_an_entry_of_captioning_learns_captions_of_any_photographs(entries, squares, segattn, tmp_path):
+    run = tmp_path / "run"
+    code, said, err = segattn("train", CAPTIONER, "--data", squares, "--output", run, "--epochs", "12")
     assert code == 0, err
     assert json.loads((run / "scores.json").read_text())["bleu_1"] > 60
     assert Image.open(run / "predictions.png").width == 96 + 640
@@ -120,7 +126,7 @@ def test_an_entry_of_captioning_learns_captions_of_any_photographs(entries, sega
     runner = Runner(tmp_path / "show_attend_tell_squares_float32_generate.onnx")
     assert (runner.metadata.task, runner.metadata.image_size) == ("captioning", (64, 64))
     texts = [
-        json.loads(segattn("predict", target, data / "00.png", "--json", "--output", tmp_path / "seen")[1])[0]["text"]
+        json.loads(segattn("predict", target, squares / "00.png", "--json", "--output", tmp_path / "seen")[1])[0]["text"]
         for target in (run / "model.keras", runner.path)
     ]
     assert texts[0] == texts[1]
@@ -132,6 +138,12 @@ def test_the_recipe_has_as_many_words_as_there_are(entries, letters):
     assert recipe.arguments["source_size"] < 60
     assert recipe.arguments["units"] == 24
     assert (recipe.batch_size, recipe.start) == (8, TRANSLATOR)
+
+
+def test_captions_of_ones_own_are_learned_from_people_alone_in_the_time_that_there_is(entries, squares):
+    assert zoo.info(CAPTIONER).self_critical_epochs > 0
+    recipe = fine_tune.own_recipe(None, squares, epochs=3)
+    assert (recipe.start, recipe.epochs, recipe.self_critical_epochs) == (CAPTIONER, 3, 0)
 
 
 def test_words_that_both_models_have_are_carried_over():
