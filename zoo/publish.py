@@ -51,11 +51,14 @@ def publish(name, weights, folder=CHECKOUT):
     return path
 
 
+_LATER = ("beams", "length_power", "float_layers", "operators", "impossible")  # of a recipe: chosen after training
+
+
 def _check_recipe(name, path):
     """Raise ValueError if a training was not by the recipe of the entry, but for what comes after training."""
     if not path.is_file():
         return
-    later = {key: getattr(info(name), key) for key in ("beams", "float_layers", "operators", "impossible")}
+    later = {key: getattr(info(name), key) for key in _LATER}
     trained, stated = (json.loads(json.dumps(asdict(one)))
                        for one in (replace(read_recipe(path.parent), **later), info(name)))  # fmt: skip
     others = [f"{key}: {trained[key]!r}" for key in stated if trained[key] != stated[key]]
