@@ -37,7 +37,7 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0, policy=None):
         base: ``Recipe`` of the entry, or None for the usual one of the task that the data are for.
         folder: path of the data.
         minutes: about how long it may take on this machine; or
-        epochs: how many passes over the training split.
+        epochs: how many passes over the training split. One of the two is needed.
         seed: of everything random.
         policy: see ``Recipe``.
 
@@ -52,6 +52,8 @@ def own_recipe(base, folder, *, minutes=None, epochs=None, seed=0, policy=None):
         >>> own_recipe(zoo.info("fcn8s_mobilenet_camvid"), "holiday", minutes=30).epochs  # doctest: +SKIP
         140
     """
+    if (minutes is None) == (epochs is None):
+        raise ValueError(f"minutes: expected it or epochs. Received: {minutes!r} and {epochs!r}")
     report = check(folder)
     dataset, task = report.dataset, base and dataset_of(base).task
     if base and dataset and dataset.task != task:

@@ -45,6 +45,8 @@ class ImageLesson:
         214
     """
 
+    has_tries = False  # see ``self_critical``
+
     def __init__(self, recipe, folder):
         self.recipe, self.dataset, self.folder = recipe, dataset_of(recipe), folder
         self.examples, self.validation = (open_split(self.dataset, split, folder) for split in ("train", "val"))
@@ -105,6 +107,8 @@ class TranslationLesson:
         >>> TranslationLesson(zoo.info("rnnsearch_multi30k_de_en"), "data").steps  # doctest: +SKIP
         453
     """
+
+    has_tries = False
 
     def __init__(self, recipe, folder):
         self.recipe, self.dataset = recipe, dataset_of(recipe)
@@ -202,7 +206,9 @@ class CaptionLesson:
         self._vocabulary = vocabularies_of(model)["target"]
         if self.recipe.self_critical_epochs:
             references = [example["captions"] for example in self.examples]
-            self._critic = SelfCritic(behind, self._vocabulary, references, max_length=self.recipe.max_tokens)
+            sided = [any(map(_SIDES.search, texts)) for texts in references]
+            how = {"sided": sided, "max_length": self.recipe.max_tokens}
+            self._critic = SelfCritic(behind, self._vocabulary, references, **how)
         return _reinforced(behind) if self._is_hard() else behind
 
     def _encoder(self, model):
@@ -212,6 +218,11 @@ class CaptionLesson:
         encoders = [keras.Model(one.input["image"], one.get_layer("grid").output) for one in (model, exact)]
         encoders[1].set_weights(encoders[0].get_weights())
         return encoders[1]
+
+    @property
+    def has_tries(self):
+        """Whether the model can learn from captions of its own: with hard attention it has another loss."""
+        return not self._is_hard()
 
     def _is_hard(self):
         return self.recipe.arguments.get("attention") == "hard"

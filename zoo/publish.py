@@ -154,5 +154,14 @@ def _copy(key, item, target):
     stored.attrs.update(item.attrs)
 
 
+def _main(arguments):
+    if len(arguments) != 2:
+        sys.exit("usage: python -m keras_segattn.zoo.publish NAME WEIGHTS")
+    try:
+        print(publish(*arguments))
+    except ValueError as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    print(publish(*sys.argv[1:3]))
+    _main(sys.argv[1:])

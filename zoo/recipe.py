@@ -100,6 +100,10 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name}: expected an integer >= 1. Received: {value!r}")
+        if not isinstance(self.self_critical_epochs, int) or self.self_critical_epochs < 0:
+            raise ValueError(f"self_critical_epochs: expected an integer >= 0. Received: {self.self_critical_epochs!r}")
+        if self.self_critical_epochs and self.patience is not None:
+            raise ValueError(f"patience: expected None beside self_critical_epochs. Received: {self.patience!r}")
         if self.policy not in (None, *POLICIES):
             raise ValueError(f"policy: expected {' or '.join(POLICIES)}, or None. Received: {self.policy!r}")
         if self.optimizer not in OPTIMIZERS:
@@ -108,6 +112,11 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and (len(value) != 2 or min(value) < 1):
                 raise ValueError(f"{name}: expected (height, width), each >= 1. Received: {value!r}")
+
+    @property
+    def all_epochs(self):
+        """Those of examples, and the self-critical ones."""
+        return self.epochs + self.self_critical_epochs
 
 
 def write_recipe(recipe, run):

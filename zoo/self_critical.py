@@ -23,6 +23,7 @@ class SelfCritic:
         model: keras.Model of language, ``grid`` (B, L, D) and ``target`` (B, S) -> logits (B, S, V).
         vocabulary: ``Vocabulary`` of the target.
         references: of each image a sequence of str.
+        sided: of each image whether it stays as it is, and is not mirrored; None: none does.
         max_length: the most tokens of a try, its end among them.
 
     Reference:
@@ -36,11 +37,12 @@ class SelfCritic:
         ((60, 24), (60, 24))
     """
 
-    def __init__(self, model, vocabulary, references, *, max_length):
+    def __init__(self, model, vocabulary, references, *, max_length, sided=None):
         self.drawer = _Drawer(model)
         self.vocabulary = vocabulary
         self.max_length = max_length
         self.images = len(references)
+        self.sided = np.zeros(self.images, bool) if sided is None else np.array(sided)
         references = [[f"{text} {_STOP}" for text in each] for each in references]
         self._consensus, self._bleu = consensus(references), sentence_bleu(references)
 
@@ -50,7 +52,10 @@ class SelfCritic:
 
     def steps(self, batch_size):
         """How many batches an epoch has: every image comes once, but for those that would not fill one."""
-        return self.images // _images_of(batch_size)
+        return self.images // self._images_of(batch_size)
+
+    def _images_of(self, batch_size):
+        return min(self.images, max(1, batch_size // TRIES))
 
     def batches(self, grids, batch_size, *, seed, epoch):
         """One epoch of tries, drawn when they are asked for, with the weights that the model has then.
@@ -65,10 +70,11 @@ class SelfCritic:
             the end).
         """
         rng = np.random.default_rng([seed, epoch, 2])
-        order, images = rng.permutation(self.images), _images_of(batch_size)
+        order, images = rng.permutation(self.images), self._images_of(batch_size)
         for step in range(self.steps(batch_size)):
-            chosen = np.repeat(order[step * images : (step + 1) * images], TRIES)          # (B,)
-            mirrored = np.repeat(rng.integers(len(grids) // self.images, size=images), TRIES)
+            chosen = order[step * images : (step + 1) * images]
+            mirrored = rng.integers(len(grids) // self.images, size=images) * ~self.sided[chosen]
+            chosen, mirrored = np.repeat(chosen, TRIES), np.repeat(mirrored, TRIES)        # (B,) each
             grid = grids[chosen + self.images * mirrored].astype("float32")
             noise = rng.random((len(chosen), self.max_length), dtype="float32")
             labels = np.asarray(self.drawer.predict_on_batch({"grid": grid, "noise": noise}), "int32")  # (B, S)
@@ -84,10 +90,6 @@ class SelfCritic:
         rewards = rewards.reshape(-1, TRIES)
         better = (rewards - rewards.mean(axis=1, keepdims=True)) * TRIES / (TRIES - 1)
         return better.reshape(-1, 1).astype("float32")
-
-
-def _images_of(batch_size):
-    return max(1, batch_size // TRIES)
 
 
 def _is_within(labels):

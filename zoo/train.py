@@ -124,6 +124,7 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
     Raises:
         DataError: if the data are missing or not what the data set says.
         FileExistsError: if ``output`` holds a run and ``resume`` is False.
+        ValueError: if there are self-critical epochs, and the entry draws no captions of its own.
         KeyboardInterrupt: if somebody stops it; the best weights are there all the same.
 
     Example:
@@ -135,6 +136,8 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
     if not resume:
         expect_no_run(output)
     lesson = LESSONS[dataset.task](recipe, folder)
+    if recipe.self_critical_epochs and not lesson.has_tries:
+        raise ValueError(f"self_critical_epochs: expected 0 of {recipe.name}, which draws no captions of its own")
     output.mkdir(parents=True, exist_ok=True)
     write_recipe(recipe, output)
 
@@ -154,14 +157,13 @@ def train(recipe, output, *, data_dir=None, resume=False, start_weights=None, wa
 def _go_on(whole, model, lesson, output, log, done, watch):
     """The epochs from ``done`` on."""
     recipe = lesson.recipe
-    epochs = recipe.epochs + recipe.self_critical_epochs
-    for epoch in range(done, epochs):
+    for epoch in range(done, recipe.all_epochs):
         if log.stale() >= (recipe.patience or math.inf):
             break
         _reseed(model, recipe.seed * 10_000 + epoch)
         learn = _fit if epoch < recipe.epochs else _fit_to_tries
         row = {"epoch": epoch + 1, "loss": learn(model, lesson, epoch)}
-        if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == epochs:
+        if (epoch + 1) % recipe.validate_every == 0 or epoch + 1 == recipe.all_epochs:
             row[log.score] = _validate(whole, model, lesson, output, log)
         log.append(row)
         _save(model, output, epoch + 1)

@@ -38,8 +38,8 @@ class Watch:
 
     def __call__(self, rows, is_best):
         self.epochs += 1  # of this process; rows are those of the whole run
-        left = (time.monotonic() - self.began) / self.epochs * (self.recipe.epochs - len(rows))
-        print(f"{len(rows)} of {self.recipe.epochs} epochs; {left / 60:.0f} minutes left at most", flush=True)
+        left = (time.monotonic() - self.began) / self.epochs * (self.recipe.all_epochs - len(rows))
+        print(f"{len(rows)} of {self.recipe.all_epochs} epochs; {left / 60:.0f} minutes left at most", flush=True)
         write_image(self.output / "curve.png", chart(rows))
         if is_best:
             model = model_of(self.recipe, self.output)

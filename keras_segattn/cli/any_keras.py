@@ -1,5 +1,6 @@
 """A .keras file whose answer is no label: exported as the function that it is, whatever it takes and gives."""
 
+import zipfile
 from pathlib import Path
 
 import click
@@ -74,6 +75,7 @@ def function_of(path, model):
         >>> function_of("mine.keras", model)[0].signatures
         {'call': ('y',)}
     """
+    import keras
     import numpy as np
 
     from ..export import Metadata
@@ -83,11 +85,8 @@ def function_of(path, model):
     inputs = _inputs(model)
     if not inputs or any(None in one.shape[1:] for one in inputs):
         raise click.UsageError(f"{path}: expected a model of inputs of known sizes. Received: {_wanted(model)}")
-    arrays = [np.zeros((1, *one.shape[1:]), one.dtype) for one in inputs]
-    if isinstance(getattr(model, "input", None), dict):
-        interface, _ = interface_of(model, dict(zip(model.input, arrays, strict=True)))
-    else:
-        interface, _ = interface_of(model, arrays[0] if len(arrays) == 1 else arrays)
+    samples = keras.tree.map_structure(lambda one: np.zeros((1, *one.shape[1:]), one.dtype), model.input)
+    interface, _ = interface_of(model, samples)
     return Metadata(name=Path(path).stem, task=FUNCTION, tail="", signatures={CALL: interface.outputs}), interface
 
 
@@ -97,7 +96,7 @@ def _read(path, model):
 
     try:
         found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise click.UsageError(f"--samples: expected a .npz or .npy file of numpy. {error}") from error
     if isinstance(found, np.ndarray):
         return found

@@ -1,6 +1,7 @@
 """``segattn evaluate``: an entry or a file over a whole official split."""
 
 import json
+import math
 
 import click
 
@@ -33,6 +34,8 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
     if own is None and model.dataset is None:
         raise click.UsageError(f"--data: expected the folder of data that {target} is for. Received: none")
     dataset = dataset_named(str(own or model.dataset))
+    if dataset.task != model.task:
+        raise DataError(f"{own or dataset.title}: expected data of {model.task}. Received: those of {dataset.task}")
     if dataset.is_own:
         dataset = dataset.seen(model.image_size, model.channels)
     folder = own or data_folder(data_dir)
@@ -63,7 +66,8 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
     )
     path = results.append(rows, table)
     if as_json:
-        click.echo(json.dumps({**rows[0], "value": values[TASKS[dataset.task].metric], "values": values}, indent=2))
+        said = {**rows[0], "value": values[TASKS[dataset.task].metric], "values": values_of_json(values)}
+        click.echo(json.dumps(said, indent=2))
         return
     _tell(values)
     click.echo(f"{len(examples)} {'images' if model.image_size else 'sentences'} of {split}, written to {path}")
@@ -71,10 +75,20 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
 
 def _tell(values, as_json=False):
     if as_json:
-        click.echo(json.dumps({"values": values}, indent=2))
+        click.echo(json.dumps({"values": values_of_json(values)}, indent=2))
         return
     for name, value in values.items():
         click.echo(f"{name:<18} {value:6.2f}")
+
+
+def values_of_json(values):
+    """Scores as JSON has them, which has no NaN.
+
+    Example:
+        >>> values_of_json({"mean_iou": 50.0, "iou_car": float("nan")})
+        {'mean_iou': 50.0, 'iou_car': None}
+    """
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _stderr():

@@ -20,7 +20,7 @@ _PRECISIONS = list(dict.fromkeys(name for names in PRECISIONS.values() for name 
 @click.option("--precision", type=click.Choice(_PRECISIONS), default="float32", show_default=True)
 @click.option("--tail", type=click.Choice(list(TAILS)), help="Its answer; default: labels. Sentences have no choice.")
 @click.option("--images", help="Folder of photographs that prove a .keras file; default: those it was trained on.")
-@click.option("--samples", help="Of a .keras file that scores no classes: .npz with 8 or more samples of each input.")
+@click.option("--samples", help="Make a .keras file one function, call: .npz with 8 or more samples of each input.")
 @click.option("--rewrite", is_flag=True, help="Exchange layers of a .keras file that no format has for equal ones.")
 @click.option("--output", default="exports", show_default=True, help="Folder for files, report.json and report.html.")
 @click.option("--tails", is_flag=True, help="With --all: measure every tail of the float32 .tflite, too.")

@@ -1,7 +1,6 @@
 """What is left of a training on data of one's own: a model, its scores and its card."""
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +30,7 @@ def finish(recipe, run):
     from ..zoo.evaluate import evaluate, evaluate_foreground
     from ..zoo.watch import model_of
     from .entry import metadata_of
+    from .evaluate import values_of_json
     from .target import answers_of
 
     run, dataset = Path(run), dataset_of(recipe)
@@ -53,11 +53,10 @@ def finish(recipe, run):
     scores = evaluate(answers, examples, dataset, image_size=recipe.image_size)
     if len(dataset.classes) == 2 and dataset.task == "segmentation":
         scores |= evaluate_foreground(found["probabilities"], examples, dataset, image_size=recipe.image_size)
-    told = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # JSON has no NaN
     splits = {split: [row[0] for row in dataset.files(Path(recipe.dataset), split)] for split in dataset.splits}
     for name, text in (
         ("splits.json", json.dumps(splits, indent=1)),
-        ("scores.json", json.dumps(told, indent=2)),
+        ("scores.json", json.dumps(values_of_json(scores), indent=2)),
         ("card.md", _card(recipe, dataset, scores)),
     ):
         with replacing(run / name) as partial:

@@ -122,12 +122,17 @@ def described(model, path):
     if metadata is not None:
         return metadata
     inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) not in (2, 4):
-        shapes = f"{[tuple(x.shape) for x in inputs]} -> {[tuple(x.shape) for x in outputs]}"
-        raise NoScores(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {shapes}")
-    (_, height, width, channels), classes = inputs[0].shape, outputs[0].shape[-1]
+    shapes, answers = ([tuple(x.shape) for x in several] for several in (inputs, outputs))
+    named = isinstance(getattr(model, "output", None), dict)
+    if named or len(shapes) != 1 or len(answers) != 1 or len(shapes[0]) != 4 or len(answers[0]) not in (2, 4):
+        received = f"{shapes} -> {answers}"
+        raise NoScores(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {received}")
+    (_, height, width, channels), (_, *places, classes) = shapes[0], answers[0]
     if None in (height, width):
-        raise NoScores(f"{path}: expected a model whose H and W are known. Received: {tuple(inputs[0].shape)}")
+        raise NoScores(f"{path}: expected a model whose H and W are known. Received: {shapes[0]}")
+    if channels > 3 or classes > 256 or places not in ([], [height, width]):
+        received = f"{shapes[0]} -> {answers[0]}"
+        raise NoScores(f"{path}: expected C <= 3, K <= 256, and scores as large as the image. Received: {received}")
     what = "probabilities" if classes > 1 and _are_probabilities(model) else f"{classes} of them"
     if classes < 2 or what == "probabilities":
         raise NoScores(

@@ -16,10 +16,11 @@ MINUTES = 30
 @click.option("--data-dir", help="Folder of the zoo's data sets; default: KERAS_SEGATTN_DATA.")
 @click.option("--output", help="Folder of the run; default: runs/NAME, or runs/ and the name of the folder.")
 @click.option("--resume", is_flag=True, help="Take up the run in that folder where it stopped.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Another number than the recipe's, or the time's.")
+@click.option("--epochs", type=click.IntRange(min=1),
+              help="Another number than the recipe's, or the time's; self-critical ones follow.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed than the recipe's.")
 @click.option("--policy", type=click.Choice(["float32", "mixed_bfloat16"]),
-              help="Arithmetic; default: float32 on a CPU, mixed_bfloat16 on a GPU.")  # fmt: skip
+              help="Arithmetic; default: the recipe's, else float32 on a CPU and mixed_bfloat16 on a GPU.")  # fmt: skip
 @click.option("--start", help="Weights file of the entry that the recipe starts from; default: the zoo's.")
 def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy, start):
     """Train the entry NAME as its recipe says, and keep the best weights by the score of the validation split.
@@ -37,20 +38,38 @@ def command(name, data, minutes, data_dir, output, resume, epochs, seed, policy,
         if start or data_dir:
             raise click.UsageError("--data: expected neither --start nor --data-dir beside it")
         output = output or f"runs/{Path(data).resolve().name}"
-        _learn(recipe, data, output, minutes, epochs, seed or 0, policy, resume)
+        _learn(recipe, data, output, minutes, epochs, seed, policy, resume)
         return
-    if policy is not None:
-        recipe = replace(recipe, policy=policy)
     if minutes is not None:
         raise click.UsageError("--minutes: expected --data beside it, for a recipe says how long it takes")
-    if epochs is not None:
-        recipe = replace(recipe, epochs=epochs)
-    if seed is not None:
-        recipe = replace(recipe, seed=seed)
+    output, changes = Path(output or f"runs/{name}"), _given(epochs=epochs, seed=seed, policy=policy)
+    recipe = _resumed(output, name, changes) if resume else replace(recipe, **changes)
     from ..zoo.train import train
 
-    best = train(recipe, Path(output or f"runs/{name}"), data_dir=data_dir, resume=resume, start_weights=start)
-    click.echo(f"best weights: {best}\nto put them into the zoo: python -m keras_segattn.zoo.publish {name} {best}")
+    best = train(recipe, output, data_dir=data_dir, resume=resume, start_weights=start)
+    publish = f"python -m keras_segattn.zoo.publish {name} {shlex.quote(str(best))}"
+    click.echo(f"best weights: {best}\nto put them into the zoo: {publish}")
+
+
+def _given(**options):
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _resumed(output, name, changes):
+    """The recipe of the run in a folder, which goes on as it began."""
+    from ..zoo.recipe import read_recipe
+
+    _refuse(changes)
+    recipe = read_recipe(output)
+    if recipe.name != name:
+        raise click.UsageError(f"--resume: expected a training of {name}. {output} is one of {recipe.name}")
+    return recipe
+
+
+def _refuse(changes):
+    """Raise UsageError if a run that goes on is to be another one."""
+    if changes:
+        raise click.UsageError(f"--resume: expected no --{' or --'.join(changes)} beside it, for the run has its own")
 
 
 def _learn(base, data, output, minutes, epochs, seed, policy, resume):
@@ -62,17 +81,17 @@ def _learn(base, data, output, minutes, epochs, seed, policy, resume):
 
     if minutes is not None and epochs is not None:
         raise click.UsageError("--minutes: expected it or --epochs. Received: both")
-    if resume and (minutes or epochs or seed or policy):
-        raise click.UsageError("--resume: expected neither --minutes, --epochs, --seed nor --policy, which the run has")
     if resume:
+        _refuse(_given(minutes=minutes, epochs=epochs, seed=seed, policy=policy))
         recipe = read_recipe(output)
         name = base.name if base else recipe.start
         if (recipe.start, Path(recipe.dataset)) != (name, Path(data).resolve()):
             told = f"{output} is one of {recipe.start} on {recipe.dataset}"
             raise click.UsageError(f"--resume: expected a training of {name} on {data}. {told}")
     else:
+        time = minutes if epochs else minutes or MINUTES
         expect_no_run(output)  # before the data are read, which takes a while
-        recipe = own_recipe(base, data, minutes=minutes or MINUTES, epochs=epochs, seed=seed, policy=policy)
+        recipe = own_recipe(base, data, minutes=time, epochs=epochs, seed=seed or 0, policy=policy)
     views = f"views {recipe.crop[1]} x {recipe.crop[0]}" if recipe.crop else "sentences"
     click.echo(f"{recipe.epochs} epochs of {views}, {recipe.batch_size} in a step")
     try:

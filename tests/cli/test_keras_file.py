@@ -132,7 +132,7 @@ def test_probabilities_are_no_scores_however_they_are_made(end, segattn, tmp_pat
     elif end == "model":
         x = keras.Sequential([keras.Input((3,)), layers.Dense(2, activation="softmax")])(x)
     keras.Model(image, x).save(tmp_path / "model.keras")
-    code, _, err = segattn("lint", tmp_path / "model.keras")
+    code, _, err = segattn("benchmark", tmp_path / "model.keras")
     assert code != 0
     assert "expected unnormalised scores of two classes or more. Received: probabilities; take the softmax" in err
 
@@ -182,11 +182,32 @@ def test_a_model_of_several_inputs_is_linted_without_samples(segattn, tmp_path):
     code, out, err = segattn("lint", several(tmp_path), "--format", "onnx")
     assert code == 0, err
     assert "several.keras: 0 findings. " in out
+    tokens, mask = keras.Input((3,), name="tokens"), keras.Input((5,), name="mask")
+    named = keras.Model({"tokens": tokens, "mask": mask}, layers.Concatenate()([tokens, mask]))
+    named.save(tmp_path / "named.keras")
+    code, out, err = segattn("lint", tmp_path / "named.keras", "--format", "onnx")
+    assert code == 0, err
     free = keras.Input((None, 3), name="free")
     keras.Model(free, layers.Dense(2)(free)).save(tmp_path / "free.keras")
     code, _, err = segattn("lint", tmp_path / "free.keras")
     assert code == 2
     assert "expected a model of inputs of known sizes. Received: free float32 (N, None, 3)" in err
+
+
+@pytest.mark.parametrize("answer", ["features", "wide", "four channels", "dict"])
+def test_what_only_looks_like_scores_is_one_function(answer, segattn, tmp_path):
+    image = keras.Input((*SIZE, 4 if answer == "four channels" else 3), name="image")
+    small = layers.AveragePooling2D(16)(layers.Rescaling(1 / 255)(image))
+    scores = layers.Dense(300 if answer == "wide" else 3, name="scores")(layers.GlobalAveragePooling2D()(small))
+    made = {"features": layers.Conv2D(8, 1)(small), "dict": {"logits": scores}}.get(answer, scores)
+    keras.Model(image, made).save(tmp_path / "mine.keras")
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "samples.npz", image=rng.integers(0, 256, (9, *image.shape[1:])).astype("float32"))
+    given = ("--samples", tmp_path / "samples.npz") if answer == "four channels" else ()
+    code, _, err = segattn("export", tmp_path / "mine.keras", *given, "--format", "onnx", "--output", tmp_path)
+    assert code == 0, err
+    (facts,) = json.loads((tmp_path / "report.json").read_text())["artifacts"]
+    assert facts["task"] == "function"
 
 
 @pytest.mark.parametrize(("samples", "message"), [

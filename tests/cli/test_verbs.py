@@ -118,6 +118,15 @@ def test_train_runs_a_recipe_and_refuses_to_overwrite_the_run(segattn, drawn_cam
     assert "best.weights.h5" in out
     code, _, err = segattn(*arguments)
     assert (code, "resume" in err) == (1, True)
+    run = ("train", NAME, "--data-dir", drawn_camvid, "--output", tmp_path / "run", "--resume")
+    before = (tmp_path / "run" / "recipe.json").read_text()
+    code, _, err = segattn(*run, "--seed", 1, "--policy", "float32")
+    assert (code, "--resume: expected no --seed or --policy beside it, for the run has its own" in err) == (2, True)
+    code, _, err = segattn("train", "cnn_mnist_r", *run[2:])
+    assert (code, f"expected a training of cnn_mnist_r. {tmp_path / 'run'} is one of {NAME}" in err) == (2, True)
+    code, _, err = segattn(*run)
+    assert code == 0, err
+    assert (tmp_path / "run" / "recipe.json").read_text() == before  # with its one epoch
 
 
 def test_benchmark_gives_every_format_a_ratio_to_keras(segattn, exports):

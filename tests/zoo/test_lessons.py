@@ -1,5 +1,6 @@
 """What trainings of sentences go through: where they start, what they are shown, and that they learn from it."""
 
+import csv
 from dataclasses import replace
 
 import keras
@@ -32,6 +33,7 @@ TRANSLATION = replace(
     averaging=0.9,
     validate_every=20,
     label_smoothing=0.0,
+    policy="float32",
 )
 CAPTIONS = replace(
     zoo.info("show_attend_tell_soft_flickr8k"),
@@ -49,6 +51,7 @@ CAPTIONS = replace(
     warmup_steps=2,
     averaging=0.5,
     label_smoothing=0.0,
+    self_critical_epochs=1,
 )
 NEURALTALK = replace(
     CAPTIONS,
@@ -179,7 +182,22 @@ def test_captions_of_a_run_are_scored_and_its_best_weights_are_of_the_whole_mode
     model = build(CAPTIONS)
     model.load_weights(best)
     assert model.get_layer("target_tokens").vocabulary is not None
-    assert "val_bleu_4" in (tmp_path / "run" / "log.csv").read_text()
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]  # the last one self-critical
+    assert all(np.isfinite([float(row["loss"]), float(row["val_bleu_4"])]).all() for row in rows)
+
+
+HARD = replace(CAPTIONS, arguments={**CAPTIONS.arguments, "attention": "hard"})
+
+
+@pytest.mark.parametrize("recipe", [TRANSLATION, HARD], ids=["translation", "hard"])
+def test_who_draws_no_captions_has_no_self_critical_epochs(recipe, drawn_flickr8k, drawn_multi30k, cache, tmp_path):
+    recipe = replace(recipe, self_critical_epochs=1)
+    data = drawn_multi30k if recipe.dataset == "multi30k_de_en" else drawn_flickr8k
+    with pytest.raises(ValueError, match=f"self_critical_epochs: expected 0 of {recipe.name}"):
+        train(recipe, tmp_path / "run", data_dir=data)
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_what_starts_with_an_encoder_wants_imagenet(tmp_path):

@@ -56,6 +56,9 @@ def test_of_what_is_published_a_float16_file_loses_nothing():
     module.round_vectors(model)
     np.testing.assert_allclose(model.predict_on_batch(images), before, rtol=2e-3)
     gamma, beta, mean, variance = model.layers[2].get_weights()
+    factor = gamma / np.sqrt(variance + model.layers[2].epsilon)
+    kernel = model.layers[1].get_weights()[0].astype("float16") * factor
+    np.testing.assert_allclose(kernel, kernel.astype("float16").astype("float32"), atol=1e-6)
     folded = beta - mean * gamma / np.sqrt(variance + model.layers[2].epsilon)
     for bias in (folded, np.asarray(model.layers[-1].bias)):
         np.testing.assert_allclose(bias, bias.astype("float16").astype("float32"), atol=1e-6)

@@ -62,6 +62,19 @@ def test_tries_are_whole_captions_and_their_weights_of_an_image_sum_to_zero(crit
     assert np.abs(weights).max() > 0.1
 
 
+def test_photographs_are_mirrored_but_not_those_whose_captions_name_a_side(model, vocabulary):
+    critic = SelfCritic(model, vocabulary, REFERENCES, max_length=LENGTH, sided=[True, False, False])
+    grids = np.arange(6.0).reshape(6, 1, 1).repeat(2, 1).repeat(3, 2)       # of 3 images, and mirrored
+    seen = {int(row) for epoch in range(20) for inputs, *_ in critic.batches(grids, 15, seed=0, epoch=epoch)
+            for row in inputs["grid"][:, 0, 0]}  # fmt: skip
+    assert seen == {0, 1, 2, 4, 5}
+
+
+def test_fewer_images_than_a_batch_has_room_for_are_one_batch(critic, grids):
+    ((inputs, *_),) = critic.batches(grids, 64, seed=0, epoch=0)
+    assert (critic.steps(64), len(inputs["target"])) == (1, 3 * TRIES)
+
+
 def test_every_token_may_be_tried_so_that_none_gains_what_the_others_lose(critic, grids):
     drawn = set()
     for epoch in range(20):

@@ -53,6 +53,8 @@ class WithMirrored:
 
     def __getitem__(self, index):
         again, index = divmod(index, len(self.examples))
+        if not 0 <= again < 2:
+            raise IndexError(f"index: expected 0..{len(self) - 1}")
         example = self.examples[index]
         return {**example, "image": example["image"][:, ::-1]} if again else example
 
