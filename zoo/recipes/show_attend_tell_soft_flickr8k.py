@@ -1,6 +1,6 @@
 """Show, Attend and Tell with soft attention, Flickr8k (Xu et al. 2015).
 
-An hour on one core; the last ten epochs are self-critical (Rennie et al. 2017).
+An hour on one core; the last eight epochs are self-critical (Rennie et al. 2017).
 
 segattn train show_attend_tell_soft_flickr8k
 """
@@ -34,7 +34,7 @@ RECIPE = Recipe(
     policy="mixed_bfloat16",
     validate_every=1,
     max_tokens=24,
-    self_critical_epochs=10,
+    self_critical_epochs=8,
     self_critical_rate=5e-5,
     length_power=1.0,
 )
