@@ -36,5 +36,5 @@ RECIPE = Recipe(
     max_tokens=24,
     self_critical_epochs=8,
     self_critical_rate=5e-5,
-    length_power=1.0,
+    length_power=0.7,
 )
