@@ -37,4 +37,5 @@ RECIPE = Recipe(
     self_critical_epochs=8,
     self_critical_rate=5e-5,
     length_power=0.7,
+    operators={"tflite": 312, "onnx": 473},
 )
