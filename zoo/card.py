@@ -10,7 +10,7 @@ from .data import DATASETS, TASKS
 from .recipe import Recipe
 
 CARDS = Path(__file__).with_name("cards")
-PHOTOGRAPH = "photograph: danielbuechele, CC BY 2.0, from scikit-learn"
+PHOTOGRAPH = "photograph: Lav Varshney, CC0, from scikit-image"
 BEGIN, END = "<!-- results: made by `make cards` -->", "<!-- end of results -->"
 
 
