@@ -104,9 +104,9 @@ def small_models():
         "inv": ((4, 4), lambda: lambda x: ops.inv(x + 9 * ops.eye(4))),
         "fft": (SEQUENCE, lambda: lambda x: ops.rfft(x)[0]),
         "affine_transform": (IMAGE, lambda: lambda x: ops.image.affine_transform(x, ops.ones((1, 8)) * 0.1)),
-        "map_coordinates": ((9, 9), lambda: lambda x: ops.image.map_coordinates(x[0], ops.ones((2, 5)), order=1)[None]),
-        "while_loop": ((5,), lambda: _grown),
-        "cond": ((5,), lambda: lambda x: ops.cond(ops.sum(x) > 0, lambda: x, lambda: -x)),
+        "map_coordinates": ((9, 9), lambda: layers.Lambda(_looked_up, output_shape=(5,))),
+        "while_loop": ((5,), lambda: layers.Lambda(_grown, output_shape=(5,))),
+        "cond": ((5,), lambda: layers.Lambda(_turned, output_shape=(5,))),
     }  # fmt: skip
 
 
@@ -123,10 +123,22 @@ def _depth_to_space(x):
     return ops.reshape(blocks, (-1, 32, 40, 1))
 
 
+def _looked_up(x):
+    from keras import ops
+
+    return ops.image.map_coordinates(x[0], ops.ones((2, 5)), order=1)[None]
+
+
 def _grown(x):
     from keras import ops
 
     return ops.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 1.1), (0, x))[1]
+
+
+def _turned(x):
+    from keras import ops
+
+    return ops.cond(ops.sum(x) > 0, lambda: x, lambda: -x)
 
 
 def applications():

@@ -60,7 +60,7 @@ def _write(signatures, path):
     def together(inputs):
         return {name: output for signature in signatures for name, output in signature.function(inputs).items()}
 
-    with warps_of_onnx() as handlers, _inlined():
+    with warps_of_onnx() as handlers, _inlined(), _shaped_squares():
         # Two loops may not share what tf2onnx takes for the room that one writes to.
         share = [_share] if len(signatures) > 1 else []
         options = {"opset": OPSET, "custom_op_handlers": {**handlers, "Erfc": (_erfc, [])}, "custom_rewriter": share}
@@ -87,6 +87,29 @@ def _inlined():
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+@contextlib.contextmanager
+def _shaped_squares():
+    """While this is open, tf2onnx gives x * x the shape that it has when a transposition moves behind it.
+
+    It forgets to, and then mistakes the channels of a map of one place for its width.
+    """
+    from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
+
+    before = TransposeOptimizer._mul_handler
+
+    def handler(optimizer, transposition, node):
+        moved = before(optimizer, transposition, node)
+        if moved and len(set(node.input)) == 1:
+            optimizer._g.copy_shape(node.input[0], node.output[0])
+        return moved
+
+    TransposeOptimizer._mul_handler = handler
+    try:
+        yield
+    finally:
+        TransposeOptimizer._mul_handler = before
 
 
 def _erfc(graph, node, name, _):

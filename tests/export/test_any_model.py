@@ -130,6 +130,15 @@ def test_a_model_that_int8_ruins_is_refused(here, tmp_path):
 # What tf2onnx alone does not know
 
 
+def test_a_map_of_one_place_keeps_its_channels_in_onnx(here, tmp_path):
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 8, use_bias=False)(image)                         # (B, 1, 1, 6)
+    x = layers.LayerNormalization(name="norm")(x + layers.Dense(6)(x))     # which squares what was transposed
+    model = keras.Model(image, x, name="one_place")
+    report = export_model(model, tmp_path, samples=RNG.normal(size=(9, 8, 8, 3)), format="onnx")
+    assert report.parity.worst < 1e-5
+
+
 @pytest.mark.parametrize("layer", [layers.Activation("gelu"), layers.Conv2D(4, 3, groups=2)], ids=["gelu", "groups"])
 def test_exact_gelu_and_convolutions_of_groups_are_standard_onnx(layer, here, tmp_path):
     model = keras.Sequential([keras.Input((9, 9, 4), name="x"), layer], name="small")
