@@ -85,7 +85,8 @@ def function_of(path, model):
     inputs = _inputs(model)
     if not inputs or any(None in one.shape[1:] for one in inputs):
         raise click.UsageError(f"{path}: expected a model of inputs of known sizes. Received: {_wanted(model)}")
-    samples = keras.tree.map_structure(lambda one: np.zeros((1, *one.shape[1:]), one.dtype), model.input)
+    given = getattr(model, "input", inputs[0])  # a Sequential has inputs alone
+    samples = keras.tree.map_structure(lambda one: np.zeros((1, *one.shape[1:]), one.dtype), given)
     interface, _ = interface_of(model, samples)
     return Metadata(name=Path(path).stem, task=FUNCTION, tail="", signatures={CALL: interface.outputs}), interface
 

@@ -121,6 +121,12 @@ def test_a_model_of_anybody_is_evaluated_on_a_folder_that_has_as_many_classes(pl
     assert "--data: expected the folder of data that" in err
 
 
+def test_data_of_another_task_are_refused(recognises, streets, segattn):
+    code, _, err = segattn("evaluate", recognises, "--data", streets)
+    assert code == 1
+    assert f"{streets}: expected data of recognition. Received: those of segmentation" in err
+
+
 @pytest.mark.parametrize("end", ["activation", "layer", "operation", "model"])
 def test_probabilities_are_no_scores_however_they_are_made(end, segattn, tmp_path):
     image = keras.Input((*SIZE, 3))
