@@ -9,6 +9,4 @@ from dataclasses import replace
 
 from .rnnsearch_multi30k_de_en import RECIPE as GERMAN
 
-RECIPE = replace(
-    GERMAN, name="rnnsearch_multi30k_en_de", dataset="multi30k_en_de", learning_rate=2e-3, operators={}
-)
+RECIPE = replace(GERMAN, name="rnnsearch_multi30k_en_de", dataset="multi30k_en_de", learning_rate=2e-3)
