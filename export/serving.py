@@ -172,6 +172,20 @@ def _fast_label_map(model):
     return fast
 
 
+def are_scores(image, logits):
+    """Whether an output can be scores of few enough classes, of every pixel or of the image.
+
+    Args:
+        image: shape (B, H, W, C) of known size, a tuple.
+        logits: shape of the output, a tuple.
+
+    Example:
+        >>> are_scores((None, 8, 12, 3), (None, 8, 12, 5)), are_scores((None, 8, 12, 3), (None, 4, 6, 5))
+        (True, False)
+    """
+    return image[3] <= 3 and logits[1:-1] in ((), image[1:3]) and logits[-1] <= 256
+
+
 def check(model):
     """Raise ValueError unless the model maps one image of known size to logits, of every pixel or of the image.
 
@@ -187,15 +201,8 @@ K <= 256. Received: (None, 4) -> (None, 2)
     """
     image = getattr(model, "input_shape", None)
     logits = model.compute_output_shape(image) if isinstance(image, tuple) else None
-    fits = (
-        all(isinstance(shape, tuple) and len(shape) > 1 and None not in shape[1:] for shape in (image, logits))
-        and len(image) == 4
-        and image[0] in (None, 1)
-        and image[3] <= 3
-        and logits[1:-1] in ((), image[1:3])
-        and logits[-1] <= 256
-    )
-    if not fits:
+    fits = all(isinstance(shape, tuple) and len(shape) > 1 and None not in shape[1:] for shape in (image, logits))
+    if not (fits and len(image) == 4 and image[0] in (None, 1) and are_scores(image, logits)):
         raise ValueError(
             "model: expected one image (B, H, W, C) of known size, C <= 3 -> logits (B, H, W, K) or (B, K), K <= 256. "
             f"Received: {image} -> {logits}"

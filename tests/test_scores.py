@@ -152,7 +152,7 @@ def test_a_map_that_says_nothing_or_a_mask_without_foreground_is_no_error():
 
 
 def test_maps_that_do_not_fit_their_masks_are_refused():
-    with pytest.raises(ValueError, match=r"the maps uint8. Received: a mask of shape \(2, 2\), a map of shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"the maps uint8. Received: a mask of shape \(2, 2\), a map .* \(2, 3\)"):
         max_f_measure([np.eye(2, dtype=bool)], [np.zeros((2, 3), "uint8")])
     with pytest.raises(ValueError, match="float32"):
         max_f_measure([np.eye(2, dtype=bool)], [np.zeros((2, 2), "float32")])

@@ -207,8 +207,8 @@ class CaptionLesson:
         if self.recipe.self_critical_epochs:
             references = [example["captions"] for example in self.examples]
             sided = [any(map(_SIDES.search, texts)) for texts in references]
-            how = {"sided": sided, "max_length": self.recipe.max_tokens}
-            self._critic = SelfCritic(behind, self._vocabulary, references, **how)
+            most = self.recipe.max_tokens
+            self._critic = SelfCritic(behind, self._vocabulary, references, max_length=most, sided=sided)
         return _reinforced(behind) if self._is_hard() else behind
 
     def _encoder(self, model):

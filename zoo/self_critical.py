@@ -23,8 +23,8 @@ class SelfCritic:
         model: keras.Model of language, ``grid`` (B, L, D) and ``target`` (B, S) -> logits (B, S, V).
         vocabulary: ``Vocabulary`` of the target.
         references: of each image a sequence of str.
-        sided: of each image whether it stays as it is, and is not mirrored; None: none does.
         max_length: the most tokens of a try, its end among them.
+        sided: of each image whether it stays as it is, and is not mirrored; None: none does.
 
     Reference:
         Rennie, Marcheret, Mroueh, Ross and Goel, Self-critical Sequence Training for Image Captioning, CVPR 2017; Luo,

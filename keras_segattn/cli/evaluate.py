@@ -48,7 +48,7 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
         iter(examples), length=len(examples), label=split, file=_stderr()
     ) as bar:
         values = evaluate(model.answers, bar, dataset, image_size=model.image_size)
-    if model.task == "segmentation" and len(dataset.classes) == 2:
+    if dataset.has_foreground:
         values |= evaluate_foreground(model.probabilities, examples, dataset, image_size=model.image_size)
     if dataset.is_own:
         _tell(values, as_json)

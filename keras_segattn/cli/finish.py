@@ -51,7 +51,7 @@ def finish(recipe, run):
         attach(partial, metadata)
     examples = open_split(dataset, "test", Path(recipe.dataset))
     scores = evaluate(answers, examples, dataset, image_size=recipe.image_size)
-    if len(dataset.classes) == 2 and dataset.task == "segmentation":
+    if dataset.has_foreground:
         scores |= evaluate_foreground(found["probabilities"], examples, dataset, image_size=recipe.image_size)
     splits = {split: [row[0] for row in dataset.files(Path(recipe.dataset), split)] for split in dataset.splits}
     for name, text in (

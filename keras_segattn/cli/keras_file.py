@@ -116,6 +116,7 @@ def described(model, path):
     """
     from ..export import Metadata
     from ..export.metadata import read_archive
+    from ..export.serving import are_scores
     from ..zoo.data.own.masks import palette
 
     metadata = read_archive(path) if path.is_file() else None
@@ -127,10 +128,10 @@ def described(model, path):
     if named or len(shapes) != 1 or len(answers) != 1 or len(shapes[0]) != 4 or len(answers[0]) not in (2, 4):
         received = f"{shapes} -> {answers}"
         raise NoScores(f"{path}: expected image (B, H, W, C) -> (B, H, W, K) or (B, K). Received: {received}")
-    (_, height, width, channels), (_, *places, classes) = shapes[0], answers[0]
+    (_, height, width, channels), (*_, classes) = shapes[0], answers[0]
     if None in (height, width):
         raise NoScores(f"{path}: expected a model whose H and W are known. Received: {shapes[0]}")
-    if channels > 3 or classes > 256 or places not in ([], [height, width]):
+    if not are_scores(shapes[0], answers[0]):
         received = f"{shapes[0]} -> {answers[0]}"
         raise NoScores(f"{path}: expected C <= 3, K <= 256, and scores as large as the image. Received: {received}")
     what = "probabilities" if classes > 1 and _are_probabilities(model) else f"{classes} of them"

@@ -89,9 +89,9 @@ def _learn(base, data, output, minutes, epochs, seed, policy, resume):
             told = f"{output} is one of {recipe.start} on {recipe.dataset}"
             raise click.UsageError(f"--resume: expected a training of {name} on {data}. {told}")
     else:
-        time = minutes if epochs else minutes or MINUTES
         expect_no_run(output)  # before the data are read, which takes a while
-        recipe = own_recipe(base, data, minutes=time, epochs=epochs, seed=seed or 0, policy=policy)
+        minutes = None if epochs else minutes or MINUTES
+        recipe = own_recipe(base, data, minutes=minutes, epochs=epochs, seed=seed or 0, policy=policy)
     views = f"views {recipe.crop[1]} x {recipe.crop[0]}" if recipe.crop else "sentences"
     click.echo(f"{recipe.epochs} epochs of {views}, {recipe.batch_size} in a step")
     try:

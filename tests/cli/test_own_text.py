@@ -125,11 +125,12 @@ def test_an_entry_of_captioning_learns_captions_of_any_photographs(entries, squa
     assert code == 0, err
     runner = Runner(tmp_path / "show_attend_tell_squares_float32_generate.onnx")
     assert (runner.metadata.task, runner.metadata.image_size) == ("captioning", (64, 64))
-    texts = [
-        json.loads(segattn("predict", target, squares / "00.png", "--json", "--output", tmp_path / "seen")[1])[0]["text"]
+    told = [
+        segattn("predict", target, squares / "00.png", "--json", "--output", tmp_path / "seen")[1]
         for target in (run / "model.keras", runner.path)
     ]
-    assert texts[0] == texts[1]
+    of_keras, of_onnx = (json.loads(text)[0]["text"] for text in told)
+    assert of_keras == of_onnx
 
 
 def test_the_recipe_has_as_many_words_as_there_are(entries, letters):

@@ -93,6 +93,11 @@ class Dataset:
     meaning: str = ""
     is_own: bool = False
 
+    @property
+    def has_foreground(self):
+        """Whether its masks tell one thing from all else."""
+        return self.task == "segmentation" and len(self.classes) == 2
+
     def seen(self, image_size, channels):
         """The data set as a model sees it: all images of that size, with those channels.
 
