@@ -64,13 +64,28 @@ def _write(signatures, path):
         # Two loops may not share what tf2onnx takes for the room that one writes to.
         share = [_share] if len(signatures) > 1 else []
         options = {"opset": OPSET, "custom_op_handlers": {**handlers, "Erfc": (_erfc, [])}, "custom_rewriter": share}
-        graph, _ = tf2onnx.convert.from_function(together, specs, **options)
+        graph, _ = tf2onnx.convert.from_graph_def(**_frozen(together.get_concrete_function(*specs)), **options)
     used = {node.domain for node in graph.graph.node}
     for unused in [entry for entry in graph.opset_import if entry.domain not in used]:
         graph.opset_import.remove(unused)
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
     return path
+
+
+def _frozen(function):
+    """Arguments for ``from_graph_def`` of tf2onnx, whose ``from_function`` takes constants of a function for inputs."""
+    import tensorflow as tf
+    from tf2onnx import tf_loader
+
+    captured = {id(tensor) for _, tensor in function.graph.captures}
+    tensors = [tensor.name for tensor in function.inputs if id(tensor) not in captured]
+    specs = tf.nest.flatten(function.structured_input_signature)
+    inputs = {tensor: spec.name for tensor, spec in zip(tensors, specs, strict=True)}
+    outputs = {tensor.name: name for name, tensor in function.structured_outputs.items()}
+    names = {"input_names": list(inputs), "output_names": list(outputs)}
+    graph = tf_loader.from_function(function, **names)
+    return {"graph_def": graph, **names, "tensors_to_rename": inputs | outputs}
 
 
 @contextlib.contextmanager

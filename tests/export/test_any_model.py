@@ -139,6 +139,13 @@ def test_a_map_of_one_place_keeps_its_channels_in_onnx(here, tmp_path):
     assert report.parity.worst < 1e-5
 
 
+def test_a_constant_tensor_is_no_input_of_an_onnx_file(here, tmp_path):
+    norm = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0])     # keeps both as tensors
+    model = keras.Sequential([keras.Input((6, 3), name="x"), norm, layers.Dense(2)], name="normalized")
+    report = export_model(model, tmp_path, samples=RNG.normal(size=(8, 6, 3)), format="onnx")
+    assert report.parity.worst < 1e-6
+
+
 @pytest.mark.parametrize("layer", [layers.Activation("gelu"), layers.Conv2D(4, 3, groups=2)], ids=["gelu", "groups"])
 def test_exact_gelu_and_convolutions_of_groups_are_standard_onnx(layer, here, tmp_path):
     model = keras.Sequential([keras.Input((9, 9, 4), name="x"), layer], name="small")
