@@ -9,6 +9,7 @@ from .rules import INSTEAD
 
 MOST = 3  # layers that are named
 LOOPS = {"While", "StatelessWhile"}
+KERNELS = {"RFFT2D": "RFFT"}  # what the runtime of TFLite calls an operator -> what TensorFlow does
 LIBRARIES = {"site-packages", "dist-packages"}  # whose lines are not those of a model
 
 
@@ -37,7 +38,7 @@ def told_by_tf2onnx():
 
 
 def offending_ops(text):
-    """Operators of TensorFlow that a converter complains of, by what it says.
+    """Operators of TensorFlow that a converter, or the runtime of TFLite, complains of, by what it says.
 
     Example:
         >>> offending_ops("TF Select ops: Erf, Roll\\nDetails: tf.Erf(tensor<1xf32>)")
@@ -52,6 +53,7 @@ def offending_ops(text):
     found += re.findall(r"'(\w+)': \d+", "".join(re.findall(r"Unsupported ops: Counter\(\{[^}]*\}\)", text)))
     found += re.findall(r"'tf\.(\w+)' op", text)
     found += re.findall(r"No Op registered for (\w+) with", text)
+    found += (KERNELS.get(name, name) for name in re.findall(r"\((\w+)\) failed to prepare", text))
     return list(dict.fromkeys(name for name in found if name))
 
 

@@ -16,6 +16,9 @@ def write_tflite(served, path, *, precision="float32", calibration=None, float_l
         tables: whether functions look up rows of a weight, as those of language do. "float16" then is TFLite's own, for
             every weight: 11.5 MB of an RNNsearch of 22.8, which ``quantize.halve_kernels`` made 23.8.
 
+    Raises:
+        RuntimeError: if the runtime refuses an operator of the file.
+
     Example:
         >>> write_tflite(of_images(model), "model.tflite", precision="float16")  # doctest: +SKIP
     """
@@ -37,3 +40,6 @@ def write_tflite(served, path, *, precision="float32", calibration=None, float_l
         halve_kernels(path)
     elif precision == "int8":
         quantize_int8(path, calibration, list(served), float_layers)
+    # The converter writes what the runtime may refuse, which says of what operator as soon as it prepares it.
+    plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    tf.lite.Interpreter(str(path), experimental_op_resolver_type=plain).allocate_tensors()

@@ -196,11 +196,20 @@ def test_the_layer_of_a_functional_model_is_named(tmp_path):
         export_model(model, tmp_path, samples=RNG.normal(size=(9, 4)), format="tflite")
 
 
+def test_what_the_runtime_of_tflite_refuses_is_named_too(here, tmp_path):
+    x = keras.Input((12, 6), name="x")                         # a row of 6: its transform wants a power of two
+    model = keras.Model(x, ops.rfft(x)[0], name="waves")
+    with pytest.raises(ConversionError, match="failed to prepare.*; RFFT of layer waves.* Multiply with matrices"):
+        export_model(model, tmp_path, samples=RNG.normal(size=(9, 12, 6)), format="tflite")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("text", "operators"), [
     ("TF Select ops: Erf, Roll\nDetails:\n\ttf.Erf(tensor<1xf32>)", ["Erf", "Roll"]),
     ("Tensorflow op [model/up/Erfinv: Erfinv] is not supported", ["Erfinv"]),
     ("Unsupported ops: Counter({'MatrixInverse': 2, 'Roll': 1})", ["MatrixInverse", "Roll"]),
     ("ValidationError: No Op registered for Roll with domain_version of 18", ["Roll"]),
+    ("Node number 1 (RFFT2D) failed to prepare.", ["RFFT"]),
     ("nothing to see", []),
 ])  # fmt: skip
 def test_operators_are_read_from_what_a_converter_says(text, operators):
