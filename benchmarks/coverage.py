@@ -215,20 +215,28 @@ def _tell(pipe, name, format):
 
 def page(found):
     """The page, Markdown."""
+    small, large = small_models(), applications()
+    found = {name: found[name] for name in [*small, *large] if name in found}
     pairs = [one for formats in found.values() for one in formats.values()]
     proven = sum("worst" in one for one in pairs)
     refused = [one["refused"] for one in pairs if "refused" in one]
     versions = sorted({one["versions"] for one in pairs})
     lines = [
         "# What exports",
-        f"{len(found)} models, each in SavedModel, TFLite float32 and ONNX: {proven} of {len(pairs)} files "
-        f"({100 * proven / max(1, len(pairs)):.1f} %) proven to give the answer of Keras within 1e-4 of its range, on "
-        f"eight random inputs; {len(refused)} refused, {sum(' of layer ' in why for why in refused)} of them with the "
-        f"layer to blame, {sum('ParityError' in why for why in refused)} because their answers differ; "
-        f"{sum('died' in one for one in pairs)} ended the process, {sum('unbuilt' in one for one in pairs)} were not "
-        "built. Written by `python benchmarks/coverage.py`.",
         "",
-        *(f"Measured with {one}." for one in versions),
+        f"{sum(name in small for name in found)} small models, which put a layer or an operation of Keras to the test, "
+        f"and {sum(name in large for name in found)} builders of keras.applications, all with random weights, went "
+        f"through `export_model` in SavedModel, TFLite float32 and ONNX: {proven} of {len(pairs)} files "
+        f"({100 * proven / max(1, len(pairs)):.1f} %) are proven to give the answer of Keras within 1e-4 of its range, "
+        f"on eight random inputs. {len(refused)} are refused, {sum(' of layer ' in why for why in refused)} of them "
+        f"with the layer to blame, {sum('ParityError' in why for why in refused)} because the answers differ. "
+        f"{sum('died' in one for one in pairs)} ended the process; {sum('unbuilt' in one for one in pairs)} models "
+        "could not be built.",
+        "",
+        "`python benchmarks/coverage.py docs/coverage.md` writes this page. "
+        + "; ".join(f"Measured with {one}" for one in versions) + ".",
+        "",
+        "## Largest difference, as a share of the range of the answers",
         "",
         "| model | SavedModel | TFLite | ONNX |",
         "|---|---|---|---|",
@@ -238,12 +246,17 @@ def page(found):
         cells = []
         for format in FORMATS:
             one = formats.get(format, {})
-            cells.append(f"{one['worst']:.0e}" if "worst" in one else "refused" if "refused" in one else "-")
-            for kind in ("refused", "died", "unbuilt"):
-                if kind in one:
-                    reasons.append(f"- {name}, {format}: {kind}. {one[kind]}")
+            kind = next((kind for kind in ("worst", "refused", "died", "unbuilt") if kind in one), "-")
+            cells.append(f"{one['worst']:.0e}" if kind == "worst" else kind)
+            if kind in ("refused", "died", "unbuilt"):
+                reasons.append(f"- {name}, {format}, {kind}: {_reason(str(one[kind]))}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", "## Why not", *reasons, ""])
+    return "\n".join([*lines, "", "## Why not", "", *reasons, ""])
+
+
+def _reason(said):
+    """The layers to blame, without what the converter said before them."""
+    return said.split("; ", 1)[-1] if " of layer " in said else said
 
 
 def main(path, pattern="*"):
