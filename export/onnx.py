@@ -1,6 +1,7 @@
 """ONNX: functions of the same inputs as one graph; a session computes the outputs that it is asked for."""
 
 import contextlib
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def _write(signatures, path):
     def together(inputs):
         return {name: output for signature in signatures for name, output in signature.function(inputs).items()}
 
-    with warps_of_onnx() as handlers, _inlined(), _shaped_squares():
+    with warps_of_onnx() as handlers, _inlined(), _shaped_squares(), _swept():
         # Two loops may not share what tf2onnx takes for the room that one writes to.
         share = [_share] if len(signatures) > 1 else []
         options = {"opset": OPSET, "custom_op_handlers": {**handlers, "Erfc": (_erfc, [])}, "custom_rewriter": share}
@@ -125,6 +126,30 @@ def _shaped_squares():
         yield
     finally:
         TransposeOptimizer._mul_handler = before
+
+
+@contextlib.contextmanager
+def _swept():
+    """While this is open, tf2onnx drops what its last pass has left before it copies the graph for the next one.
+
+    Python would find those copies late, for their parts refer to each other: they took forty times the memory of the
+    weights, and most of the time.
+    """
+    from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
+
+    before = GraphOptimizerBase.optimize
+
+    def optimize(*arguments):
+        gc.collect()
+        return before(*arguments)
+
+    GraphOptimizerBase.optimize = optimize
+    gc.freeze()  # what stood before need not be looked through each time
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        GraphOptimizerBase.optimize = before
 
 
 def _erfc(graph, node, name, _):
