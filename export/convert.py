@@ -148,7 +148,7 @@ class _Unconverted(RuntimeError):
 def _write(job, served):
     from .onnx import write_onnx
     from .saved_model import write_saved_model
-    from .tflite import write_tflite
+    from .tflite import prepare, write_tflite
 
     precision = {"precision": job["precision"], "float_layers": job["float_layers"]}
     precision["calibration"] = dict(np.load(job["calibration"])) if "calibration" in job else None
@@ -158,6 +158,7 @@ def _write(job, served):
         write_onnx(served, job["path"], **precision)
     else:
         write_tflite(served, job["path"], **precision, tables=bool(job["search"]))
+        prepare(job["path"])
 
 
 def _kind(job):

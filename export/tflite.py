@@ -16,9 +16,6 @@ def write_tflite(served, path, *, precision="float32", calibration=None, float_l
         tables: whether functions look up rows of a weight, as those of language do. "float16" then is TFLite's own, for
             every weight: 11.5 MB of an RNNsearch of 22.8, which ``quantize.halve_kernels`` made 23.8.
 
-    Raises:
-        RuntimeError: if the runtime refuses an operator of the file.
-
     Example:
         >>> write_tflite(of_images(model), "model.tflite", precision="float16")  # doctest: +SKIP
     """
@@ -40,6 +37,21 @@ def write_tflite(served, path, *, precision="float32", calibration=None, float_l
         halve_kernels(path)
     elif precision == "int8":
         quantize_int8(path, calibration, list(served), float_layers)
-    # The converter writes what the runtime may refuse, which says of what operator as soon as it prepares it.
+
+
+def prepare(path):
+    """Have the runtime prepare every operator of a file, for the converter writes what it may refuse.
+
+    Args:
+        path: of a .tflite file.
+
+    Raises:
+        RuntimeError: if it refuses one; it says which.
+
+    Example:
+        >>> prepare("model.tflite")                                          # doctest: +SKIP
+    """
+    import tensorflow as tf
+
     plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     tf.lite.Interpreter(str(path), experimental_op_resolver_type=plain).allocate_tensors()

@@ -91,7 +91,7 @@ class Vocabulary:
                 )
             except (RuntimeError, OSError, ValueError) as error:
                 raise ValueError(f"texts: expected enough text for {size} tokens. {_line(error)}") from error
-        return cls(model.getvalue())
+        return cls(_without_paths(model.getvalue()))
 
     def __len__(self):
         return self._processor.get_piece_size()
@@ -262,6 +262,15 @@ def _is_unicode(text):
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _without_paths(data):
+    """A model of SentencePiece that does not say where the rules lay which it was made by, and holds itself."""
+    from sentencepiece.sentencepiece_model_pb2 import ModelProto
+
+    model = ModelProto.FromString(data)
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    return model.SerializeToString()
 
 
 def _letters_only():

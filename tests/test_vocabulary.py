@@ -103,13 +103,14 @@ def test_segmentations_are_drawn_and_the_seed_repeats_them(subwords):
     assert {subwords.decode(ids) for ids in drawn(1)} == {TEXTS[0]}
 
 
-def test_the_same_texts_give_the_same_vocabulary_in_another_process(subwords):
+@pytest.mark.parametrize("kind", ["subwords", "words"])
+def test_the_same_texts_give_the_same_vocabulary_in_another_process(kind):
     program = (
         "import hashlib; from keras_segattn.vocabulary import Vocabulary; "
-        f"print(hashlib.sha256(Vocabulary.learn({TEXTS!r}, 80).data).hexdigest())"
+        f"print(hashlib.sha256(Vocabulary.learn({TEXTS!r}, 80, {kind!r}).data).hexdigest())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.strip() == hashlib.sha256(subwords.data).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(Vocabulary.learn(TEXTS, 80, kind).data).hexdigest()
 
 
 def test_a_vocabulary_is_its_bytes(subwords, words):

@@ -228,7 +228,8 @@ def test_the_same_model_is_not_refused(changed, is_refused):
 
 
 @pytest.mark.parametrize("format", ["tflite", "onnx", "saved_model"])
-def test_a_file_with_a_swapped_vocabulary_is_refused(format, changed, is_refused, monkeypatch):
+def test_a_file_with_a_swapped_vocabulary_is_refused(format, changed, is_refused, written, monkeypatch):
+    written("rnnsearch", format)                               # the file of the model itself, with its own
     other = Vocabulary.learn([" ".join(reversed(words(26, "x")))], 30, "words").data
     described = sentences.described
 
