@@ -118,6 +118,22 @@ def test_polygons_of_coco_are_drawn_in_their_order(tmp_path, monkeypatch):
     assert check(data).can_train
 
 
+def test_a_photograph_that_two_json_of_coco_name_is_in_two_splits(tmp_path):
+    write_scenes(tmp_path)
+    shutil.rmtree(tmp_path / "masks")
+    shape = {"category_id": 1, "segmentation": [[10, 10, 29, 10, 29, 29]]}
+    for split, places in {"train": range(30), "valid": range(30, 36), "test": (2, *range(36, 40))}.items():
+        rows = [{"id": i, "file_name": f"{NAMES[i]}.jpg", "height": 40, "width": 56} for i in places]
+        facts = {"images": rows, "categories": [{"id": 1, "name": "cat"}],
+                 "annotations": [{"image_id": i, **shape} for i in places]}  # fmt: skip
+        (tmp_path / f"{split}_devices.json").write_text(json.dumps(facts))     # whose name says neither dev nor test
+    report = check(tmp_path)
+    twice = f"it names {NAMES[2]}.jpg, which test_devices.json names, too"
+    assert [str(defect) for defect in report.defects] == [f"train_devices.json: {twice}"]
+    assert not report.can_train
+    assert report.dataset.splits == {"train": 29, "val": 6, "test": 5}
+
+
 @pytest.mark.parametrize("told", [(80, 112), (56, 40)], ids=["twice as large", "not turned"])
 def test_polygons_that_were_drawn_on_another_size_are_told(tmp_path, told):
     write_scenes(tmp_path)
@@ -385,6 +401,51 @@ def test_masks_are_of_their_kind_when_their_classes_are_named_too(counts, count,
     found = kind_of(counts, named)
     assert (found.kind, found.classes) == (kind, tuple(name for name, _ in named))
     assert len(found.palette) == count
+
+
+@pytest.mark.parametrize(("counts", "greys", "values", "labels"), [
+    ([{0: 5, 255: 5}], {"object": 255, "background": 0}, [0, 255], [1, 0]),
+    ([{0: 5, 64: 5, 128: 2}, {255: 3}], {"sky": 128, "road": 64, "void": 0}, [0, 64, 128, 255], [2, 1, 0, 255]),
+    ([{0: 500, 1: 5, 251: 1, 254: 3, 255: 90}], {"object": 255, "background": 0}, [0, 251], [0, 1]),  # in dark order
+])  # fmt: skip
+def test_grey_masks_mean_what_the_colours_of_their_classes_say(counts, greys, values, labels):
+    found = kind_of(counts, [(name, (grey,) * 3) for name, grey in greys.items()])
+    assert [found.label_of(value) for value in values] == labels
+    assert {found.classes[label] for label in labels if label < len(greys)} <= greys.keys()
+    for name, colour in zip(found.classes, found.palette, strict=True):
+        assert colour == (greys[name],) * 3
+
+
+def test_palettes_that_contradict_each_other_or_the_classes_are_read_by_their_colours(tmp_path, clean):
+    folder = shutil.copytree(clean("colours"), tmp_path / "quantized")
+    for turn, path in enumerate((folder / "labels").iterdir()):
+        with Image.open(path) as picture:
+            picture = picture.quantize()
+            used = picture.getcolors()
+            picture.remap_palette([(index + turn) % len(used) for index in range(len(used))]).save(path)
+    assert len({read_mask(path)[0, 0] for path in (folder / "labels").iterdir()}) > 1
+    report = check(folder)
+    assert (report.defects, report.kind.kind, report.dataset.classes) == ([], "colour", CLASSES)
+    for key, _, mask in report.dataset.files(folder, "test"):
+        np.testing.assert_array_equal(report.dataset.read_label(mask, SIZE), scene(NAMES.index(Path(key).stem))[1])
+    folder = shutil.copytree(clean("voc"), tmp_path / "turned")
+    lines = [f"{name} {' '.join(map(str, colour))}" for name, colour in zip(CLASSES, COLOURS, strict=True)]
+    (folder / "classes.txt").write_text("\n".join(lines))
+    assert check(folder).kind.kind == "index"
+    (folder / "classes.txt").write_text("\n".join(lines[::-1]))
+    dataset = check(folder).dataset
+    (key, _, mask), *_ = dataset.files(folder, "test")
+    assert dataset.classes == CLASSES[::-1]
+    np.testing.assert_array_equal(dataset.read_label(mask, SIZE), 2 - scene(NAMES.index(Path(key).stem))[1])
+
+
+def test_a_part_within_a_part_is_a_class_and_no_second_object():
+    assert kind_of([{0: 5}, {0: 5, 1: 1}, {0: 5, 1: 1, 2: 1}]).classes == ("class 0", "class 1", "class 2")
+
+
+def test_a_value_that_makes_too_many_classes_is_told_with_its_number():
+    with pytest.raises(DataError, match="masks: expected values of classes, below 64.* Found 77, in 1 of 3 masks"):
+        kind_of([{0: 5, 1: 1}, {0: 5, 2: 1}, {0: 5, 77: 1}])
 
 
 def test_the_list_of_classes_of_cvat_is_understood():

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from ..dataset import DataError, Dataset
 from .layouts import LAYOUTS, Defect, Found, look_into
-from .masks import VOID, MaskKind, kind_of, palette, read_classes, read_mask
+from .masks import VOID, MaskKind, colours_are_meant, kind_of, palette, read_classes, read_mask
 from .survey import Seen, survey
 
 __all__ = [
@@ -175,10 +175,11 @@ def mask_kind(folder, found, seen):
         return None
     if found.layout == "coco":
         return MaskKind(kind="index", classes=found.classes, palette=palette(len(found.classes)))
-    counts = [one.counts for one in seen if one.counts]
-    if not counts:
+    masks, named = [one for one in seen if one.counts], _named(Path(folder))
+    if not masks:
         raise DataError("masks: expected at least one that can be read. Found none")
-    return kind_of(counts, _named(Path(folder)))
+    in_colour = colours_are_meant([one.colours for one in masks], named)
+    return kind_of([one.in_colour() if in_colour else one.counts for one in masks], named)
 
 
 def _size(sizes):
@@ -192,7 +193,7 @@ def _size(sizes):
 def _label(part, size, kind):
     """The label map of a mask, or of polygons."""
     if isinstance(part, Path):
-        return kind.labels(read_mask(part))
+        return kind.labels(read_mask(part, in_colour=kind.kind == "colour"))
     page = Image.new("L", size[::-1], 0)
     for label, polygons in part:
         for corners in polygons or ():

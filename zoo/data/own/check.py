@@ -170,7 +170,7 @@ def _strange_labels(folder, report, seen):
         labels = _labels(report, one)
         if isinstance(one.parts[1], Path):
             name = name_beneath(folder, one.parts[1])
-            strange = sorted(value for value in one.counts if not _is_label(report.kind, value, count))
+            strange = sorted(value for value in _counts(report, one) if not _is_label(report.kind, value, count))
             if strange:
                 shown = ", ".join(map(str, strange[:5]))
                 yield Defect("no-class", name, f"it has values that are no class of 0..{count - 1}: {shown}")
@@ -183,6 +183,10 @@ def _is_label(kind, value, count):
     return label < count or label == VOID and value in [*void, *([0] if kind.kind == "colour" else [])]
 
 
+def _counts(report, one):
+    return one.in_colour() if report.kind.kind == "colour" else one.counts
+
+
 def _labels(report, one):
     """dict: label -> pixels of a mask, polygons, or images of recognition."""
     if report.kind is None:
@@ -190,7 +194,7 @@ def _labels(report, one):
     if not isinstance(one.parts[1], Path):
         return one.counts
     labels = Counter()
-    for value, pixels in one.counts.items():
+    for value, pixels in _counts(report, one).items():
         labels[report.kind.label_of(value)] += pixels
     return labels
 

@@ -329,7 +329,7 @@ def _camvid(folder):
 def _coco(folder):
     """COCO's .json, one or one for each split: polygons of the categories, drawn over each other in their order."""
     files = [path for home in (folder, folder / "annotations") if home.is_dir() for path in sorted(home.glob("*.json"))]
-    images, examples, sizes, classes, defects = None, {}, {}, None, []
+    images, examples, sizes, classes, defects, taken = None, {}, {}, None, [], {}
     for path in files:
         try:
             facts = json.loads(path.read_bytes())
@@ -349,13 +349,19 @@ def _coco(folder):
         by_name = defaultdict(list)
         for key in images:
             by_name[Path(key).name].append(key)
-        split = next((split for split, of in SPLITS.items() if any(name in path.stem.lower() for name in of)), "")
+        words = {*re.findall("[a-z]+", path.stem.lower())}
+        split = next((split for split, names in SPLITS.items() if words & {*names}), "")
         for name, number, size in rows:
             shapes_of = tuple(drawn[number])
             key = _named_by(f"{split}/{name}", by_name) or _named_by(name, by_name)
             if key is None:
                 defects.append(Defect("not-there", _beneath(folder, path), f"it names {name}, which is not there"))
                 continue
+            if key in taken:
+                what = f"it names {name}, which {taken[key]} names, too"
+                defects.append(Defect("two-splits", _beneath(folder, path), what))
+                continue
+            taken[key] = path.name
             if any(label == VOID for label, _ in shapes_of):
                 what = "a shape of it is no polygon: its box is left void"
                 defects.append(Defect("no-polygon", _beneath(folder, images[key]), what))

@@ -79,11 +79,12 @@ class MaskKind:
         return labels
 
 
-def read_mask(path):
+def read_mask(path, in_colour=False):
     """The pixel values of a mask: indices where it has a palette, else its greys or colours.
 
     Args:
         path: of an image.
+        in_colour: whether the colours of a palette are meant, see ``colours_are_meant``.
 
     Returns:
         uint8 (H, W), or (H, W, 3) of a mask in colour.
@@ -98,7 +99,7 @@ def read_mask(path):
     """
     try:
         with Image.open(path, formats=READ_FORMATS) as picture:
-            if picture.mode in ("RGBA", "LA", "CMYK", "YCbCr"):
+            if picture.mode in ("RGBA", "LA", "CMYK", "YCbCr") or in_colour and picture.mode == "P":
                 picture = picture.convert("L" if picture.mode == "LA" else "RGB")
             mask = np.array(picture)
     except Exception as error:  # Pillow raises nearly anything on a damaged file
@@ -127,6 +128,53 @@ def counts_of(mask):
     packed = mask.astype("uint32") @ np.array([65536, 256, 1], "uint32")
     found = zip(*(part[: 4 * MOST_CLASSES].tolist() for part in np.unique(packed, return_counts=True)), strict=True)
     return {(value >> 16, value >> 8 & 255, value & 255): count for value, count in found}
+
+
+def colours_of(path, values):
+    """The colours that the palette of a mask gives to its values.
+
+    Args:
+        path: of an image that ``read_mask`` reads.
+        values: of its pixels.
+
+    Returns:
+        dict: value -> (red, green, blue), empty if it has no palette.
+
+    Example:
+        >>> picture = Image.new("P", (3, 2), 1)
+        >>> picture.putpalette([0, 0, 0, 64, 0, 128])
+        >>> picture.save("mask.png")
+        >>> colours_of("mask.png", [1])
+        {1: (64, 0, 128)}
+    """
+    with Image.open(path, formats=READ_FORMATS) as picture:
+        flat = (picture.getpalette("RGB") or ()) if picture.mode == "P" else ()
+    return {value: tuple(flat[3 * value : 3 * value + 3]) for value in values if flat and 3 * value < len(flat)}
+
+
+def colours_are_meant(palettes, named=None):
+    """Whether the palettes of masks say what is meant, and not the indices.
+
+    So it is where an index has one colour in this mask and another in that, as those who save fewer colours make it, or
+    the colour of another class than its own.
+
+    Args:
+        palettes: list of what ``colours_of`` says of each mask.
+        named: see ``kind_of``.
+
+    Example:
+        >>> colours_are_meant([{1: (64, 0, 128)}, {1: (0, 0, 0), 2: (64, 0, 128)}])
+        True
+        >>> colours_are_meant([{1: (64, 0, 128)}], [("car", (64, 0, 128)), ("road", (0, 0, 0))])
+        True
+    """
+    given = [colour for _, colour in named or ()]
+    if None in given:
+        return False
+    pairs = {pair for palette in palettes for pair in palette.items()}
+    if len({index for index, _ in pairs}) < len(pairs):
+        return True
+    return any(colour in given and given[index : index + 1] != [colour] for index, colour in pairs)
 
 
 def kind_of(counts, named=None):
@@ -173,13 +221,22 @@ def kind_of(counts, named=None):
     classes = found - {VOID}
     if _are_numbered(counts):
         return MaskKind(**{**foreground, "kind": "instances"})
+    if max(classes) >= MOST_CLASSES:
+        many = sum(max(classes) in one for one in counts)
+        raise DataError(
+            f"masks: expected values of classes, below {MOST_CLASSES}, or their names in classes.txt. "
+            f"Found {max(classes)}, in {many} of {len(counts)} masks"
+        )
     names = tuple(f"class {index}" for index in range(max(classes) + 1))
     return MaskKind(kind="index", classes=names, palette=palette(len(names)))
 
 
 def _are_numbered(counts):
-    """Whether each mask has the values 0..n, n its own: the objects of one class, counted."""
-    return len({*map(len, counts)}) > 2 and all({*one} == {*range(len(one))} for one in counts)
+    """Whether each mask has the values 0..n, n its own: the objects of one class, counted.
+
+    One to three objects must have been counted: a tumour in a liver is none of them.
+    """
+    return len({*map(len, counts)} - {1}) > 2 and all({*one} == {*range(len(one))} for one in counts)
 
 
 def _is_nearly_two(counts):
@@ -217,8 +274,13 @@ def _named(named, counts, found, in_colour):
             raise DataError("classes.txt: expected a colour for each class, as 'car 64 0 128', for masks in colour")
         return MaskKind(kind="colour", classes=names, palette=colours, keys=colours)
     facts = {"classes": names, "palette": palette(len(names), colours)}
+    greys = tuple(colour[0] for colour in colours if colour and len({*colour}) == 1)
+    if len(greys) == len(names) and found <= {*greys, VOID}:
+        return MaskKind(kind="grey", keys=greys, **facts)
     if not found - {VOID} <= {*range(len(names))} or found == {0, VOID}:  # else they are the indices of the classes
         if len(names) == 2 and _is_nearly_two(counts):
+            if greys == tuple(sorted(greys, reverse=True)) and len(greys) == 2:  # black comes first, whatever its line
+                facts = {key: value[::-1] for key, value in facts.items()}
             return MaskKind(kind="foreground", keys=(128,), **facts)
         if len(names) == 2 and _are_numbered(counts):
             return MaskKind(kind="instances", **facts)

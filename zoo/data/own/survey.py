@@ -11,7 +11,7 @@ from PIL import Image
 from ....images import READ_FORMATS, UPRIGHT, ImageError, read_image
 from ..dataset import DataError
 from .layouts import Defect
-from .masks import VOID, counts_of, read_mask
+from .masks import VOID, colours_of, counts_of, read_mask
 
 ORIENTATION = 274  # the EXIF tag
 
@@ -26,6 +26,7 @@ class Seen:
         size: (H, W) of the photograph, upright; None without one, or if it cannot be read.
         digest: of its pixels, the same for the same photograph under another name.
         counts: of a mask, dict: value -> pixels.
+        colours: of a mask with a palette, dict: value -> (red, green, blue).
         turned: the mask belongs to the photograph as it is stored, and its EXIF orientation turns it.
         defects: list of ``Defect``.
 
@@ -39,8 +40,21 @@ class Seen:
     size: tuple | None = None
     digest: str = ""
     counts: dict = field(default_factory=dict)
+    colours: dict = field(default_factory=dict)
     turned: bool = False
     defects: list = field(default_factory=list)
+
+    def in_colour(self):
+        """``counts`` by colour: dict, (red, green, blue) -> pixels.
+
+        Example:
+            >>> Seen("1", (), counts={0: 9, 1: 3}, colours={0: (0, 0, 0), 1: (64, 0, 128)}).in_colour()
+            {(0, 0, 0): 9, (64, 0, 128): 3}
+        """
+        counts = Counter()
+        for value, pixels in self.counts.items():
+            counts[value if isinstance(value, tuple) else self.colours.get(value, (value,) * 3)] += pixels
+        return dict(counts)
 
 
 def survey(folder, found, track=iter):
@@ -117,6 +131,7 @@ def _pair(one, folder):
         one.defects.append(Defect("unreadable", name, f"it cannot be read: {str(error).partition(': ')[2]}"))
         return
     one.counts = counts_of(values)
+    one.colours = colours_of(mask, one.counts)
     if one.size is None:
         return
     stored = one.size[::-1] if orientation in (5, 6, 7, 8) else one.size
