@@ -1,5 +1,6 @@
 """Any Keras model as one function of named inputs and outputs, whatever it takes and gives."""
 
+import re
 from dataclasses import asdict, dataclass
 from string import ascii_lowercase
 
@@ -94,7 +95,9 @@ def interface_of(model, samples):
     structure, names, arrays = _parts(samples)
     known = getattr(model, "inputs", None) or []
     if structure != "dict" and len(known) == len(arrays) and not any(_is_numbered(one.name) for one in known):
-        names = [tensor.name for tensor in known]
+        names = [re.sub(r"\W", "_", tensor.name) for tensor in known]
+    if any(re.search(r"\W", name) for name in names):
+        raise ValueError(f"samples: expected keys of letters, digits and _. Received: {', '.join(names)}")
     wanted = dict(zip(names, [one.dtype for one in known], strict=True)) if len(known) == len(names) else {}
     if structure == "dict":
         wanted = {one.name: one.dtype for one in known}
@@ -188,7 +191,7 @@ def of_calls(model, interface):
     def call(inputs):
         answer = model(interface.given(inputs), training=False)
         return {
-            name: tf.identity(output, name=name)
+            name: tf.identity(output)
             for name, output in zip(interface.outputs, keras.tree.flatten(answer), strict=True)
         }
 

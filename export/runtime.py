@@ -11,7 +11,7 @@ from ..vocabulary import Vocabulary, pad
 from .process import first_line
 from .sessions import RUNTIMES
 from .tails import softmax
-from .tiling import OVERLAP, tiled_labels
+from .tiling import tiled_labels
 
 
 class RunnerError(ValueError):
@@ -221,12 +221,12 @@ class Runner:
         for image in images:
             yield self.labels(image)
 
-    def labels_tiled(self, image, *, overlap=OVERLAP):
+    def labels_tiled(self, image, *, overlap=None):
         """The class of every pixel of an image of any size, at its own resolution, tile by tile.
 
         Args:
-            image: uint8 (H, W, 3), RGB.
-            overlap: pixels that neighbouring tiles share; see ``tiling.tiled_scores``.
+            image: uint8 (H, W, C), of ``metadata.channels``.
+            overlap: pixels that neighbouring tiles share, see ``tiling.tiled_scores``; None for 128, or half a tile.
 
         Returns:
             uint8 (H, W).
@@ -242,8 +242,9 @@ class Runner:
         image = np.asarray(image)
         if self.metadata.task != "segmentation":
             raise RunnerError(f"{self.path.name}: expected a file that segments. It is one of {self.metadata.task}")
-        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype != np.uint8:
-            raise RunnerError(f"image: expected uint8 (H, W, 3). Received: {image.dtype} {image.shape}")
+        channels = self.metadata.channels
+        if image.ndim != 3 or image.shape[2] != channels or 0 in image.shape or image.dtype != np.uint8:
+            raise RunnerError(f"image: expected uint8 (H, W, {channels}). Received: {image.dtype} {image.shape}")
         values = self.logits if "logits" in self.signatures else self.probabilities
         return tiled_labels(values, image, self.metadata.image_size, overlap=overlap)
 

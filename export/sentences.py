@@ -56,17 +56,9 @@ def export_writer(
     check_inputs(inputs, model, max_tokens)
     facts = described(writer, metadata, precision, max_tokens)
     finals = _files(Path(output) / file_name(metadata.name, format, precision), facts.signatures)
-    search = {"beams": writer.beams, "max_length": writer.max_length, "length_power": writer.length_power}
     with unproven(*dict.fromkeys(finals.values())) as made:
-        folder = made[0].parent
-        convert(
-            model,
-            folder / file_name(metadata.name, format, precision),
-            format=format,
-            precision=precision,
-            search={**search, "max_tokens": max_tokens},
-        )
-        files = {name: folder / final.name for name, final in finals.items()}
+        path = made[0].parent / file_name(metadata.name, format, precision)
+        files = convert_writer(writer, path, format=format, precision=precision, max_tokens=max_tokens)
         for path in made:
             own = {name: facts.signatures[name] for name, file in files.items() if file == path}
             attach(path, replace(facts, signatures=own, provenance={**facts.provenance, "operators": operators}))
@@ -78,6 +70,29 @@ def export_writer(
     return ExportReport(
         final, format, precision, facts.tail, size, parity, inputs_source, beside=tuple(beside)
     )
+
+
+def convert_writer(writer, path, *, format, precision="float32", max_tokens=None):
+    """Convert a model of language; nothing has proven what is written.
+
+    Args:
+        writer: ``models.Writer``.
+        path: of the file; in ONNX each function has one of its own, beside it.
+        format, precision, max_tokens: see ``export_writer``.
+
+    Returns:
+        dict: name of a function -> its file.
+
+    Raises:
+        ConversionError: if the converter fails.
+
+    Example:
+        >>> convert_writer(Writer(model), "mine.onnx", format="onnx")["step"]  # doctest: +SKIP
+        PosixPath('mine_step.onnx')
+    """
+    search = {name: getattr(writer, name) for name in ("beams", "max_length", "length_power")}
+    convert(writer.model, path, format=format, precision=precision, search={**search, "max_tokens": max_tokens})
+    return _files(Path(path), outputs_of(writer, max_tokens))
 
 
 def described(writer, metadata, precision, max_tokens):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-OVERLAP = 128  # pixels that neighbours share where nobody says otherwise: four of the coarsest scores
+OVERLAP = 128  # pixels that neighbours share at most where nobody says otherwise: four of the coarsest scores
 STRIDE = 32  # tiles begin at its multiples, where every feature map of an encoder has a pixel's edge
 
 
@@ -54,8 +54,10 @@ def tiled_scores(scores, image, tile, *, overlap):
         open_rows = strip[after - top :]
 
 
-def tiled_labels(scores, image, tile, *, overlap=OVERLAP):
+def tiled_labels(scores, image, tile, *, overlap=None):
     """The class of every pixel of an image of any size; arguments as ``tiled_scores``.
+
+    ``overlap`` is 128 if nobody says otherwise, or half of a tile that is smaller.
 
     Returns:
         uint8 (H, W).
@@ -66,7 +68,7 @@ def tiled_labels(scores, image, tile, *, overlap=OVERLAP):
         >>> bool((labels == image.argmax(-1)).all())
         True
     """
-    bands = tiled_scores(scores, image, tile, overlap=overlap)
+    bands = tiled_scores(scores, image, tile, overlap=min(OVERLAP, min(tile) // 2) if overlap is None else overlap)
     return np.concatenate([band.argmax(-1).astype("uint8") for band in bands])
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from ..images import fit, restore
+from ..images import fit, restore, to_channels
 from ..scores import confusion_matrix, max_f_measure, scores
 from .text_scores import bleu, by_length, caption_bleu, cider_d
 
@@ -54,7 +54,7 @@ def evaluate(answers, examples, dataset, *, image_size=None, batch_size=64):
 
 def _evaluate_segmentation(labels, examples, dataset, image_size, batch_size):
     def answer(example):
-        found = labels(fit(example["image"], *image_size))
+        found = labels(to_channels(fit(example["image"], *image_size), dataset.channels))
         return restore(np.asarray(found, "uint8"), *example["label"].shape)
 
     classes = dataset.classes
@@ -134,7 +134,7 @@ def evaluate_foreground(probabilities, examples, dataset, *, image_size=None):
     size = image_size or dataset.image_size
 
     def map_of(example):
-        found = probabilities(fit(example["image"], *size))[..., 1]        # (H, W)
+        found = probabilities(to_channels(fit(example["image"], *size), dataset.channels))[..., 1]     # (H, W)
         return restore(np.rint(255 * found).astype("uint8"), *example["label"].shape)
 
     one, other = itertools.tee(examples)  # in step, so that no more than one image is held

@@ -49,6 +49,8 @@ class _TwoRates:
 
     def use_averages(self):
         """Set the variables to their averages, which stay apart: JAX may give up what is in a variable."""
+        if int(self.iterations) == 0:
+            return  # there are none before the first step
         averages = self._model_variables_moving_average
         for variable, average in zip(self._trainable_variables, averages, strict=True):
             variable.assign(keras.ops.copy(average))

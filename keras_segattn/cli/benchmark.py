@@ -89,11 +89,16 @@ def _of_entry(name, data_dir):
 
 
 def _of_keras_file(path, images):
-    from .keras_file import exported_keras, first_photograph
+    from ..export.contract import impossible
+    from .keras_file import exported_keras, first_input, open_keras
 
+    _, metadata = open_keras(path)
+    writes = metadata.writing is not None
+    left_out = impossible(metadata.task)
     pairs = [pair for pair in map(_pair, FORMATS) if pair[1] != "mixed"]  # which an entry's own scores choose
-    asked = _photograph(first_photograph(path, images))
-    return _Timed(pairs, KERAS_KINDS[:2], asked, functools.partial(exported_keras, path, images=images))
+    pairs = [pair for pair in pairs if " ".join(pair) not in left_out]
+    made = functools.partial(exported_keras, path, tail="" if writes else "labels", images=images)
+    return _Timed(pairs, KERAS_KINDS[2:] if writes else KERAS_KINDS[:2], _asked(first_input(path, images)), made)
 
 
 def _pair(kind):
@@ -133,8 +138,13 @@ def question(recipe, data_dir=None):
     from .entry import sample_inputs
 
     (first, *_), _ = sample_inputs(recipe, "test", 1, data_dir)
-    with contextlib.nullcontext(first) if isinstance(first, str) else _photograph(first) as given:
+    with _asked(first) as given:
         yield given
+
+
+def _asked(given):
+    """A text as it is, or path of a file of an image, uint8 (H, W, C)."""
+    return contextlib.nullcontext(given) if isinstance(given, str) else _photograph(given)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import click
 
@@ -33,7 +34,7 @@ def command(target, data_dir, data, split, run, beams, threads, table, as_json):
     own = data or (data_of_run(target) if target.endswith(".keras") else None)
     if own is None and model.dataset is None:
         raise click.UsageError(f"--data: expected the folder of data that {target} is for. Received: none")
-    dataset = dataset_named(str(own or model.dataset))
+    dataset = dataset_named(str(Path(own).resolve()) if own else model.dataset)
     if dataset.task != model.task:
         raise DataError(f"{own or dataset.title}: expected data of {model.task}. Received: those of {dataset.task}")
     if dataset.is_own:

@@ -57,14 +57,14 @@ def finish(recipe, run):
     for name, text in (
         ("splits.json", json.dumps(splits, indent=1)),
         ("scores.json", json.dumps(values_of_json(scores), indent=2)),
-        ("card.md", _card(recipe, dataset, scores)),
+        ("card.md", _card(recipe, dataset, scores, run)),
     ):
         with replacing(run / name) as partial:
             partial.write_text(text, encoding="utf-8")
     return scores
 
 
-def _card(recipe, dataset, scores):
+def _card(recipe, dataset, scores, run):
     said = [(name, value) for name, value in asdict(recipe).items() if value not in (None, (), {})]
     splits = ", ".join(f"{count} {split}" for split, count in dataset.splits.items())
     lines = [
@@ -72,16 +72,14 @@ def _card(recipe, dataset, scores):
         "",
         f"{dataset.title}: {splits} examples. Began as {recipe.start}, with score layers of its own.",
         "",
-        "![Examples of the validation split, what they should say, and what the model says](predictions.png)",
-        "",
+        *_picture("Examples of the validation split, what they should say, what the model says", run, "predictions"),
         "## Scores on the test split, in points of 100",
         "",
         "| score | |",
         "|---|---|",
         *(f"| {name} | {value:.2f} |" for name, value in scores.items()),
         "",
-        "![Loss, and score of the validation split, by epoch](curve.png)",
-        "",
+        *_picture("Loss, and score of the validation split, by epoch", run, "curve"),
         "## Recipe",
         "",
         "| argument | value |",
@@ -90,3 +88,8 @@ def _card(recipe, dataset, scores):
         "",
     ]
     return "\n".join(lines)
+
+
+def _picture(says, run, name):
+    """Lines that show a picture of the run; there is none before its first epoch is over."""
+    return [f"![{says}]({name}.png)", ""] if (run / f"{name}.png").is_file() else []

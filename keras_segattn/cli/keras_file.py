@@ -194,10 +194,14 @@ def export_keras(path, output, *, format, precision="float32", tail=None, images
         metadata = None if samples else described(model, Path(path))
     except NoScores:
         metadata = None
+    if tail and (metadata is None or metadata.writing):
+        raise click.UsageError(f"--tail: expected none of {path}, which answers with no labels. Received: {tail}")
     if metadata is None:
         how = {"format": format, "precision": precision, "images": images, "samples": samples, "rewrite": rewrite}
         return (*export_any(path, model, output, **how), _sha256(path))
     if metadata.writing:
+        if rewrite:
+            raise click.UsageError(f"--rewrite: expected a model of no language. {path} is one of {metadata.task}")
         return _export_sentences(path, model, metadata, output, format, precision, images)
     if precision == "mixed":
         raise click.UsageError("--precision: expected another one than mixed, which is chosen by an entry's own scores")
@@ -271,25 +275,18 @@ def _texts(writing, folder):
 
     if folder is None:
         raise click.UsageError("--images: expected the folder of sentences that it learned. That is not where it was")
-    dataset = dataset_named(str(folder))
+    dataset = dataset_named(str(Path(folder).resolve()))
     texts = [source for split in ("test", "val", "train") for _, source, _ in dataset.files(None, split)]
     read = Vocabulary(writing.vocabularies["source"])
     fit = [text for text in dict.fromkeys(texts) if 1 <= len(read.encode(text)) <= writing.max_tokens]
     return fit[:PROOF_INPUTS], f"the sentences of {dataset.title}"
 
 
-def _sees(path, metadata):
-    """Raise UsageError unless a model says what is in an image."""
-    if metadata.writing:
-        expected = "expected a model that names classes. It writes sentences; segattn export makes a file of it"
-        raise click.UsageError(f"{path}: {expected}")
-
-
 def _sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def exported_keras(path, output, format, precision="float32", images=None):
+def exported_keras(path, output, format, precision="float32", tail="labels", images=None):
     """What report.json says of an exported file, which is made and proven if it is not there yet.
 
     Args:
@@ -297,6 +294,7 @@ def exported_keras(path, output, format, precision="float32", images=None):
         output: folder of the exported files.
         format: key of ``export.FORMATS``.
         precision: one of those of the format.
+        tail: what the file answers with; "" of one that writes sentences.
         images: see ``export_keras``.
 
     Returns:
@@ -309,10 +307,11 @@ def exported_keras(path, output, format, precision="float32", images=None):
     from .benchmark import in_report
     from .report import write_report
 
-    wanted = {"format": format, "precision": precision, "tail": "labels", "weights": _sha256(path)}
+    wanted = {"format": format, "precision": precision, "tail": tail, "weights": _sha256(path)}
     for facts in in_report(output, wanted):
         return facts
-    report, metadata, weights = export_keras(path, output, format=format, precision=precision, images=images)
+    how = {"format": format, "precision": precision, "tail": tail or None, "images": images}
+    report, metadata, weights = export_keras(path, output, **how)
     return write_report(output, metadata.name, report, metadata, weights)
 
 
@@ -335,43 +334,56 @@ def converted(path, format):
     from ..export.contract import file_name
     from ..export.convert import convert
     from ..export.metadata import attach
+    from ..export.sentences import convert_writer
+    from ..export.sentences import described as of_writer
     from ..export.serving import check
     from ..export.tails import outputs
     from .any_keras import function_of
 
-    model = load_keras(path)
+    model, writer = load_keras(path), None
     try:
         metadata, interface = described(model, Path(path)), None
     except NoScores:
         metadata, interface = function_of(path, model)
     else:
-        _sees(path, metadata)
-        check(model)
-        metadata = replace(metadata, signatures=outputs(model, "labels"))
+        if metadata.writing:
+            writer = writer_of(model, metadata.writing)
+            metadata = of_writer(writer, metadata, "float32", metadata.writing.max_tokens)
+        else:
+            check(model)
+            metadata = replace(metadata, signatures=outputs(model, "labels"))
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / file_name(metadata.name, format)
-        convert(model, made, format=format, interface=interface)
+        if writer:
+            files = convert_writer(writer, made, format=format, max_tokens=metadata.writing.max_tokens)
+            made = files["generate"]
+            own = {name: outputs for name, outputs in metadata.signatures.items() if files[name] == made}
+            metadata = replace(metadata, signatures=own)
+        else:
+            convert(model, made, format=format, interface=interface)
         attach(made, metadata)
         yield made
 
 
-def first_photograph(path, images=None):
-    """The first photograph that an exported file of a .keras file is proven on.
+def first_input(path, images=None):
+    """The first photograph or text that an exported file of a .keras file is proven on.
 
     Args:
         path: of the .keras file.
         images: see ``export_keras``.
 
     Returns:
-        uint8 (H, W, C), of the model's size.
+        uint8 (H, W, C), of the model's size, or str.
 
     Example:
-        >>> first_photograph("runs/holiday/model.keras").shape               # doctest: +SKIP
+        >>> first_input("runs/holiday/model.keras").shape               # doctest: +SKIP
         (256, 352, 3)
     """
     _, metadata = open_keras(path)
-    _sees(path, metadata)
-    return photographs(metadata, images or data_of_run(path))[0][0]
+    folder = images or data_of_run(path)
+    if metadata.task == "translation":
+        return _texts(metadata.writing, folder)[0][0]
+    return photographs(metadata, folder)[0][0]
 
 
 def data_of_run(path):
@@ -386,4 +398,4 @@ def data_of_run(path):
         folder = read_recipe(Path(path).parent).dataset
     except ValueError:
         return None
-    return folder if Path(folder).is_dir() else None
+    return folder if Path(folder).is_absolute() and Path(folder).is_dir() else None  # else one of the zoo

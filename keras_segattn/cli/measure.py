@@ -74,7 +74,7 @@ def prepare(kind, target, given, threads):
     from .. import zoo
     from ..zoo.build import writer
     from ..zoo.data import DATASETS
-    from .keras_file import is_keras, open_keras
+    from .keras_file import is_keras, open_keras, writer_of
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -83,12 +83,13 @@ def prepare(kind, target, given, threads):
     if is_keras(target):
         model, facts = open_keras(target)
         asked = _asked(given, facts.image_size, facts.channels)
+        search = writer_of(model, facts.writing) if facts.writing else None
     else:
         recipe, model = zoo.info(target), zoo.load(target)
         asked = _asked(given, recipe.image_size, DATASETS[recipe.dataset].channels)
+        search = writer(model, recipe) if kind == "keras write" else None
     if kind == "keras write":
-        write = writer(model, recipe).write
-        return lambda: write([asked])
+        return lambda: search.write([asked])
     batch = asked[None].astype("float32")
     call = model if kind == "keras call" else lambda x: model.predict(x, verbose=0)
     return lambda: keras.ops.convert_to_numpy(call(batch)).argmax(-1).astype(np.uint8)

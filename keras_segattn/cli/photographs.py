@@ -18,7 +18,7 @@ def photographs(metadata, folder):
         (uint8 (N, H, W, C) as proof, the same for calibration, where the first come from in words, and the others).
 
     Raises:
-        click.UsageError: if there is no such folder.
+        click.UsageError: if there is no such folder, or no photograph in it.
 
     Example:
         >>> from keras_segattn.export import Metadata
@@ -36,6 +36,8 @@ def photographs(metadata, folder):
     proof, calibration = _files(Path(folder)) if folder else ([], [])
     few = [fit(read_image(path), *metadata.image_size) for path in _some(calibration, CALIBRATION_IMAGES)]
     found = [fit(read_image(path), *metadata.image_size) for path in _some(proof, PROOF_INPUTS)]
+    if folder and not found:
+        raise click.UsageError(f"--images: expected photographs, such as .jpg or .png. There are none in {folder}")
     source = calibrated_on = f"the photographs of {Path(folder).resolve().name}" if found else ""
     if len(found) < PROOF_INPUTS:
         free = "crops of the free photographs of scikit-learn"
@@ -50,14 +52,15 @@ def photographs(metadata, folder):
 def _files(folder):
     """Photographs to prove a file on, and to calibrate it with: of data first those of test, and of train; else all."""
     from ..zoo.data import DataError, dataset_named
-    from ..zoo.data.own.layouts import IMAGES
+    from ..zoo.data.own.layouts import IMAGES, may_be_masks
 
     try:
-        dataset = dataset_named(str(folder))
+        dataset = dataset_named(str(folder.resolve()))
         test, val, train = ([row[1] for row in dataset.files(None, split)] for split in ("test", "val", "train"))
         return test if len(test) >= PROOF_INPUTS else [*test, *val, *train][:PROOF_INPUTS], train
     except DataError:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.name[0] != ".")
+        files = [path for path in files if not any(map(may_be_masks, path.relative_to(folder).parts[:-1]))] or files
         return files, files
 
 

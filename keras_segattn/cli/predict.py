@@ -86,10 +86,12 @@ def _segment(model, photograph, stem, tiled):
     from .. import images as pictures
 
     if tiled:
-        labels = model.labels_tiled(photograph)                                     # (H, W) of the photograph
+        image = pictures.to_channels(photograph, model.channels)                                    # (H, W, C)
+        labels = model.labels_tiled(image)                                                          # as the photograph
     else:
-        labels = model.labels(pictures.fit(photograph, *model.image_size))          # (H, W) of the model
-        labels = pictures.restore(labels, *photograph.shape[:2])                    # of the photograph
+        image = pictures.to_channels(pictures.fit(photograph, *model.image_size), model.channels)   # (H, W, C)
+        labels = model.labels(image)                                                                # (H, W), its own
+        labels = pictures.restore(labels, *photograph.shape[:2])                                    # as the photograph
     mask, overlay = (stem.with_name(f"{stem.name}_{kind}.png") for kind in ("mask", "overlay"))
     pictures.write_mask(mask, labels, model.palette)
     pictures.write_image(overlay, pictures.overlay(photograph, labels, model.palette))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import replacing
-from ..images import overlay, write_image
+from ..images import from_channels, overlay, write_image
 from ..looks import draw_grids
 
 PICTURES = "report"  # folder of the pictures, beside the page
@@ -80,7 +80,7 @@ def comparison(image, expected, found, palette):
     """Four pictures in a row: the photograph, Keras' labels, the file's labels, and where they differ.
 
     Args:
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, C).
         expected: uint8 (H, W), labels of the Keras model.
         found: uint8 (H, W), labels of the file.
         palette: K colours (red, green, blue), 0..255.
@@ -93,6 +93,7 @@ def comparison(image, expected, found, palette):
         >>> comparison(np.zeros((6, 8, 3), "uint8"), labels, labels, [(0, 0, 0)]).shape
         (6, 32, 3)
     """
+    image = from_channels(image)
     grey = 255 - (255 - image.mean(-1, keepdims=True).repeat(3, -1)) / 3
     difference = np.where((expected != found)[..., None], _RED, grey).astype("uint8")
     return np.hstack([image, overlay(image, expected, palette), overlay(image, found, palette), difference])

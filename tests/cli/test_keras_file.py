@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_segattn.cli.photographs import _files
 from keras_segattn.export import Runner
 
 from ..scenes import CLASSES, of_masks
@@ -48,6 +49,14 @@ def recognises(folder):
     path = folder / "recognises.keras"
     stack = [keras.Input((*SIZE, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2, name="logits")]
     keras.Sequential(stack).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sigmoid(folder):
+    """A model whose answer is no score."""
+    path = folder / "sigmoid.keras"
+    keras.Sequential([keras.Input((*SIZE, 3)), layers.Conv2D(1, 1, activation="sigmoid")]).save(path)
     return path
 
 
@@ -119,6 +128,45 @@ def test_a_model_of_anybody_is_evaluated_on_a_folder_that_has_as_many_classes(pl
     code, _, err = segattn("evaluate", plain)
     assert code != 0
     assert "--data: expected the folder of data that" in err
+
+
+def test_a_model_that_sees_grey_images_goes_the_same_road(streets, segattn, tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((*SIZE, 1), name="image")
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(layers.Rescaling(1 / 255)(image))
+    path = tmp_path / "grey.keras"
+    keras.Model(image, layers.Conv2D(3, 3, padding="same", name="logits")(x), name="grey").save(path)
+    photograph = next((streets / "images").iterdir())
+    code, out, err = segattn("export", path, "--images", streets, "--output", tmp_path)
+    assert code == 0, err
+    assert list((tmp_path / "report").glob("grey*.png"))
+    scores = []
+    for target in (path, tmp_path / "grey_float32.tflite"):
+        for tiled in ((), ("--tiled",)):
+            code, out, err = segattn("predict", target, photograph, *tiled, "--output", tmp_path / "seen", "--json")
+            assert code == 0, err
+            assert len(json.loads(out)[0]["classes"]) == 3
+        code, out, err = segattn("evaluate", target, "--data", streets, "--json")
+        assert code == 0, err
+        scores.append(json.loads(out)["values"])
+    assert scores[0] == pytest.approx(scores[1], abs=0.1)
+    code, out, err = segattn("benchmark", path, "--images", streets, "--formats", "tflite-float32", "--runs", 1,
+                             "--output", tmp_path)  # fmt: skip
+    assert code == 0, err
+
+
+def test_a_folder_without_photographs_is_told_and_masks_are_none(plain, streets, segattn, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.heic").write_bytes(b"0")
+    code, _, err = segattn("export", plain, "--images", tmp_path / "photos", "--output", tmp_path / "made")
+    assert code == 2
+    assert "--images: expected photographs, such as .jpg or .png. There are none in" in err
+    for name in ("photos", "masks"):
+        (tmp_path / "odd" / name).mkdir(parents=True)
+    for place, path in enumerate(sorted((streets / "images").iterdir())[:2]):
+        (tmp_path / "odd" / "photos" / f"{place}{path.suffix}").write_bytes(path.read_bytes())
+        (tmp_path / "odd" / "masks" / f"of another name {place}{path.suffix}").write_bytes(path.read_bytes())
+    assert len(_files(tmp_path / "odd")[0]) == 2
 
 
 def test_data_of_another_task_are_refused(recognises, streets, segattn):
@@ -244,6 +292,7 @@ def test_the_page_is_for_models_that_segment(recognises, segattn):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
+    (("export", "SIGMOID", "--tail", "probabilities"), "--tail: expected none of"),
     (("export", NAME, "--rewrite"), "--rewrite: expected a .keras file beside it"),
     (("export", NAME, "--images", "streets"), "--images: expected a .keras file beside it"),
     (("benchmark", NAME, "--images", "streets"), "--images: expected a .keras file beside it"),
@@ -252,7 +301,8 @@ def test_the_page_is_for_models_that_segment(recognises, segattn):
     (("lint", "missing.keras"), "missing.keras: expected a .keras file. There is none"),
     (("benchmark", "PLAIN", "--formats", "tflite-mixed"), "--formats: expected some of saved_model, tflite-float32"),
 ])  # fmt: skip
-def test_arguments_that_do_not_fit_are_named(arguments, message, plain, segattn):
-    code, _, err = segattn(*(plain if word == "PLAIN" else word for word in arguments))
+def test_arguments_that_do_not_fit_are_named(arguments, message, plain, sigmoid, segattn):
+    files = {"PLAIN": plain, "SIGMOID": sigmoid}
+    code, _, err = segattn(*(files.get(word, word) for word in arguments))
     assert code == 2
     assert message in err

@@ -94,9 +94,17 @@ def test_an_entry_of_translation_learns_pairs_of_sentences(entries, letters, seg
     ]
     assert answers[0]["text"] == answers[1]["text"]
     assert answers[0]["log_probability"] == pytest.approx(answers[1]["log_probability"], abs=1e-4)
-    code, _, err = segattn("lint", run / "model.keras")
+    for format in ("tflite", "onnx"):
+        code, said, err = segattn("lint", run / "model.keras", "--format", format)
+        assert code == 0, said + err
+        assert "model.keras: 0 findings. generate" in said
+    asked = ("--formats", "tflite-float32,onnx", "--runs", 1, "--json", "--output", tmp_path)
+    code, said, err = segattn("benchmark", run / "model.keras", *asked)
+    assert code == 0, err
+    assert [row["format"] for row in json.loads(said)] == ["keras write", "tflite-float32", "onnx"]
+    code, _, err = segattn("export", run / "model.keras", "--rewrite", "--output", tmp_path)
     assert code == 2
-    assert "expected a model that names classes. It writes sentences" in err
+    assert "--rewrite: expected a model of no language" in err
 
 
 @pytest.fixture

@@ -153,6 +153,32 @@ def test_exact_gelu_and_convolutions_of_groups_are_standard_onnx(layer, here, tm
     assert report.parity.worst < 1e-6
 
 
+def named_as_in_keras_2():
+    one, two = keras.Input((4,), name="input_1"), keras.Input((4,), name="input_2")
+    mixed = layers.Dense(2, name="output_1")(layers.Add()([one, two]))
+    return keras.Model([one, two], mixed, name="old"), [RNG.normal(size=(8, 4))] * 2
+
+
+def named_with_blanks():
+    x = keras.Input((4,), name="my input")
+    return keras.Model(x, {"Class A": layers.Dense(2)(x), "b/c": layers.Dense(1)(x)}), RNG.normal(size=(8, 4))
+
+
+def of_a_list_in_a_dict():
+    x = keras.Input((4,), name="x")
+    return keras.Model(x, {"outputs": [layers.Dense(2)(x), layers.Dense(1)(x)]}), RNG.normal(size=(8, 4))
+
+
+@each_format
+@pytest.mark.parametrize("make", [named_as_in_keras_2, named_with_blanks, of_a_list_in_a_dict])
+def test_names_of_the_users_own_are_no_fault(make, format, here, tmp_path):
+    model, samples = make()
+    report = export_model(model, tmp_path, samples=samples, name="mine", format=format)
+    assert report.parity.worst < 1e-6
+    if format != "saved_model":
+        assert Runner(report.path).signatures["call"] == interface_of(model, samples)[0].outputs
+
+
 # Who is to blame
 
 
@@ -240,6 +266,7 @@ def test_a_model_that_draws_random_numbers_is_refused(tmp_path):
     ({"samples": [RNG.normal(size=(9, 6)), RNG.normal(size=(8, 6))]}, "samples: expected as many of each input"),
     ({"samples": np.ones((20, 6))}, "samples: expected at least 8 different ones"),
     ({"samples": np.array([object()])}, r"samples: expected arrays \(N, ...\) of numbers. Received: object"),
+    ({"samples": {"my input": np.ones((20, 6))}}, "samples: expected keys of letters, digits and _. Received: my in"),
     ({"format": "coreml"}, "format: expected one of saved_model, tflite, onnx. Received: 'coreml'"),
     ({"precision": "mixed"}, "expected one of float32, float16, dynamic, int8 for tflite. Received: 'mixed'"),
 ])  # fmt: skip

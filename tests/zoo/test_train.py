@@ -140,6 +140,18 @@ def test_weights_are_left_however_early_somebody_stops(trainable_camvid, tmp_pat
     models.load_weights(build(late), tmp_path / "best.weights.h5")
 
 
+def test_weights_before_the_first_step_are_those_that_it_began_with(trainable_camvid, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, tmp_path, data_dir=trainable_camvid)
+    models.load_weights(model := build(TINY), tmp_path / "best.weights.h5")
+    kernels = [weight for weight in model.trainable_weights if weight.path.endswith("kernel")]
+    assert kernels and all(np.ptp(weight) > 0 for weight in kernels if "score" not in weight.path)
+
+
 def test_a_folder_that_holds_a_run_is_not_written_over(whole, trainable_camvid):
     before = {path: path.read_bytes() for path in whole.iterdir()}
     with pytest.raises(FileExistsError, match=f"{whole} holds a run already; resume it, or name another"):

@@ -101,7 +101,7 @@ class Dataset:
     def seen(self, image_size, channels):
         """The data set as a model sees it: all images of that size, with those channels.
 
-        Segmentation stays as it is, for its labels are scored pixel by pixel of the photographs, and so do sentences.
+        Those of segmentation keep their sizes, for its labels are scored pixel by pixel of the photographs.
 
         Args:
             image_size: (H, W).
@@ -115,6 +115,8 @@ class Dataset:
             >>> DATASETS["camvid"].seen((28, 28), 1).image_size
             (360, 480)
         """
-        if self.task not in ("recognition", "captioning"):
+        if self.task == "segmentation":
+            return replace(self, channels=channels)
+        if self.task == "translation":
             return self
         return replace(self, image_size=tuple(image_size), channels=channels, meaning=f"{self.meaning} {image_size}")

@@ -139,10 +139,10 @@ def _masks(folder):
     pictured = {path: tree for path in folders if (tree := _tree(path, same))}
     best = None
     for masks in pictured:
-        if not _may_be_masks(masks.name):
+        if not may_be_masks(masks.name):
             continue
         for images in pictured:
-            if images == masks or _may_be_masks(images.name):
+            if images == masks or may_be_masks(images.name):
                 continue
             paired = _paired(pictured[images], pictured[masks])
             if paired[0] and (best is None or len(paired[0]) > len(best[0])):
@@ -167,7 +167,13 @@ def _same(folder, files):
         yield Defect("same-name", _beneath(folder, path), "another file has its name, but for the ending")
 
 
-def _may_be_masks(name):
+def may_be_masks(name):
+    """Whether a folder has a name that people give to masks.
+
+    Example:
+        >>> may_be_masks("SegmentationClass"), may_be_masks("photos")
+        (True, False)
+    """
     return MASKS.search(name.lower()) is not None and name.lower() not in PHOTOGRAPHS
 
 
