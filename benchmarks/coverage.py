@@ -162,8 +162,8 @@ def model_of(name):
         build = getattr(keras.applications, name)
         size = next((size for start, size in SMALLEST.items() if name.startswith(start)), None)
         # All of NASNet: without the softmax, which would be 0 and 1 of these weights whatever it sees.
-        how = {"classifier_activation": None} if size is None else {"include_top": False, "input_shape": (size, size, 3)}
-        model = build(weights=None, **how)
+        whole, bare = {"classifier_activation": None}, {"include_top": False, "input_shape": (size, size, 3)}
+        model = build(weights=None, **(whole if size is None else bare))
         for layer in model.layers if name in KEPT_SCALE else ():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.gamma.assign(KEPT_SCALE[name] * layer.gamma)

@@ -1,6 +1,7 @@
 """The README's snippets run, and its table and the cards are what results.csv says."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import sklearn
 
 from keras_segattn import zoo
+from keras_segattn.cli.main import segattn
 from keras_segattn.zoo import card, results
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,23 @@ def test_the_snippets_of_a_guide_run(guide, tmp_path, monkeypatch):
     names = {}
     for snippet in snippets:
         exec(compile(snippet, f"{guide}.md", "exec"), names)
+
+
+def commands():
+    """What the README and the guides tell to type, by the place where they do."""
+    for page in (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            for line in block.splitlines():
+                if line.startswith("segattn "):
+                    yield pytest.param(shlex.split(line, comments=True)[1:], id=f"{page.name}: {line}")
+
+
+@pytest.mark.parametrize("words", commands())
+def test_a_command_that_is_told_is_one(words):
+    verb, *arguments = words
+    command = segattn.get_command(None, verb)
+    with command.make_context(verb, arguments):  # which raises at an option or a value that there is not
+        pass
 
 
 def test_the_table_of_the_readme_is_made_from_the_results():
