@@ -1,5 +1,7 @@
 """Any Keras model as a file: proven on samples, or refused with the layer that is to blame."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from keras import layers, ops
 
 from keras_segattn.export import Runner, export_model
 from keras_segattn.export.blame import offending_ops
-from keras_segattn.export.call_parity import LOSSY
+from keras_segattn.export.call_parity import LOSSY, compare_calls
 from keras_segattn.export.calls import interface_of
 from keras_segattn.export.convert import ConversionError
 from keras_segattn.export.parity import ParityError
@@ -151,6 +153,19 @@ def test_exact_gelu_and_convolutions_of_groups_are_standard_onnx(layer, here, tm
     model = keras.Sequential([keras.Input((9, 9, 4), name="x"), layer], name="small")
     report = export_model(model, tmp_path, samples=RNG.normal(size=(8, 9, 9, 4)), format="onnx")
     assert report.parity.worst < 1e-6
+
+
+@pytest.mark.parametrize(("factor", "is_unsteady"), [(1.0, False), (1e7, True)])
+def test_a_model_whose_own_answer_jumps_is_told_so(factor, is_unsteady, here, tmp_path):
+    x = keras.Input((6,), name="x")
+    one, other = (keras.Model(x, ops.sin(factor * x + shift), name="waves") for shift in (0.0, 1.0))
+    samples = RNG.uniform(1, 2, size=(8, 6)).astype("float32")
+    path = export_model(one, tmp_path, samples=samples, format="tflite").path
+    interface, arrays = interface_of(other, samples)
+    interface = replace(interface, outputs=interface_of(one, samples)[0].outputs)
+    with pytest.raises(ParityError, match="outputs differ by") as caught:
+        compare_calls(other, path, interface, arrays, "float32")
+    assert ("Of inputs that are a millionth larger, the model itself: outputs" in str(caught.value)) == is_unsteady
 
 
 def named_as_in_keras_2():
