@@ -334,35 +334,38 @@ def converted(path, format):
     from ..export.contract import file_name
     from ..export.convert import convert
     from ..export.metadata import attach
-    from ..export.sentences import convert_writer
-    from ..export.sentences import described as of_writer
     from ..export.serving import check
     from ..export.tails import outputs
     from .any_keras import function_of
 
-    model, writer = load_keras(path), None
+    model, interface = load_keras(path), None
     try:
-        metadata, interface = described(model, Path(path)), None
+        metadata = described(model, Path(path))
     except NoScores:
         metadata, interface = function_of(path, model)
     else:
-        if metadata.writing:
-            writer = writer_of(model, metadata.writing)
-            metadata = of_writer(writer, metadata, "float32", metadata.writing.max_tokens)
-        else:
+        if not metadata.writing:
             check(model)
             metadata = replace(metadata, signatures=outputs(model, "labels"))
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / file_name(metadata.name, format)
-        if writer:
-            files = convert_writer(writer, made, format=format, max_tokens=metadata.writing.max_tokens)
-            made = files["generate"]
-            own = {name: outputs for name, outputs in metadata.signatures.items() if files[name] == made}
-            metadata = replace(metadata, signatures=own)
+        if metadata.writing:
+            made, metadata = _convert_sentences(model, metadata, made, format)
         else:
             convert(model, made, format=format, interface=interface)
         attach(made, metadata)
         yield made
+
+
+def _convert_sentences(model, metadata, path, format):
+    """(path of the file that generates sentences, its metadata)."""
+    from ..export.sentences import convert_writer
+    from ..export.sentences import described as described_with
+
+    writer, most = writer_of(model, metadata.writing), metadata.writing.max_tokens
+    files = convert_writer(writer, path, format=format, max_tokens=most)
+    facts, made = described_with(writer, metadata, "float32", most), files["generate"]
+    return made, replace(facts, signatures={name: facts.signatures[name] for name in files if files[name] == made})
 
 
 def first_input(path, images=None):
