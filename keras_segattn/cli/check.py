@@ -71,14 +71,15 @@ def _facts(report):
 
 
 def _tell(report):
+    from ..zoo.data.own import masks
     from ..zoo.data.own.check import KINDS
 
     dataset = report.dataset
     if dataset is not None:
         splits = ", ".join(f"{count} {split}" for split, count in dataset.splits.items())
         size = f", {dataset.image_size[1]} x {dataset.image_size[0]} pixels" if dataset.image_size else ""
-        masks = f", masks of kind {report.kind.kind}" if report.kind else ""
-        click.echo(f"{report.folder}: {dataset.task} ({report.found.layout}{masks}): {splits}{size}")
+        mean = f", masks: {masks.KINDS[report.kind.kind]}" if report.kind else ""
+        click.echo(f"{report.folder}: {dataset.task} ({report.found.layout}{mean}): {splits}{size}")
         for name in dataset.classes:
             shares = (_share(report.classes[split], name) for split in dataset.splits)
             click.echo(f"  {name:<20}" + "".join(f"{share:>9.2f} %" for share in shares))

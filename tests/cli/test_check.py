@@ -24,7 +24,7 @@ def holiday(tmp_path):
 def test_a_clean_folder_is_told_and_drawn(holiday, segattn, tmp_path):
     code, out, _ = segattn("check", holiday, "--output", tmp_path / "looks")
     assert code == 0
-    assert "segmentation (masks, masks of kind foreground)" in out
+    assert "segmentation (masks, masks: dark and light)" in out
     assert "training can start" in out
     assert Image.open(tmp_path / "looks" / "sheet.png").size == (1440, 480)
     assert (tmp_path / "looks" / "histogram.png").is_file()

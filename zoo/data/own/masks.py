@@ -12,7 +12,13 @@ from ..dataset import DataError
 VOID = 255
 MOST_CLASSES = 64  # more values, or colours, are no classes
 APART = 16  # greys that far from each other were chosen to be seen, and are no indices
-KINDS = ("index", "foreground", "instances", "grey", "colour")
+KINDS = {
+    "index": "each value a class",
+    "foreground": "dark and light",
+    "instances": "numbers of the objects of one class, or name the classes in classes.txt",
+    "grey": "each grey a class",
+    "colour": "each colour a class",
+}  # what masks mean, in words
 # Colours of classes that have none of their own: far from each other, light and dark.
 COLOURS = (
     (0, 0, 0), (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48), (145, 30, 180),
@@ -26,7 +32,7 @@ class MaskKind:
     """How a mask becomes a label map.
 
     Args:
-        kind: one of ``KINDS``:
+        kind: key of ``KINDS``:
 
             - "index": each value is a class, 255 is void;
             - "foreground": what is below ``keys[0]`` is background, all else the object;
