@@ -44,7 +44,8 @@ def run_python(*arguments, **environment):
 
 def _reason(done):
     if done.returncode < 0:
-        return f"killed by {signal.Signals(-done.returncode).name}"
+        name = signal.Signals(-done.returncode).name
+        return f"killed by {name}{', as Linux does when memory runs out' if name == 'SIGKILL' else ''}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit status {done.returncode}"
 
