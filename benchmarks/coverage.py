@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import textwrap
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -228,9 +229,7 @@ def page(found):
     proven = sum("worst" in one for one in pairs)
     refused = [one["refused"] for one in pairs if "refused" in one]
     versions = sorted({one["versions"] for one in pairs})
-    lines = [
-        "# What exports",
-        "",
+    told = [
         f"{sum(name in small for name in found)} small models, which put a layer or an operation of Keras to the test, "
         f"and {sum(name in large for name in found)} builders of keras.applications, all with random weights, went "
         f"through `export_model` in SavedModel, TFLite float32 and ONNX: {proven} of {len(pairs)} files "
@@ -239,14 +238,16 @@ def page(found):
         f"with the layer to blame, {sum('ParityError' in why for why in refused)} because the answers differ. "
         f"{sum('died' in one for one in pairs)} ended the process; {sum('unbuilt' in one for one in pairs)} models "
         "could not be built.",
-        "",
         f"Of {', '.join(f'{name} the normalizations keep {share:g}' for name, share in KEPT_SCALE.items())} of their "
         "scale: as Keras builds it, its own answer moves by two thirds of its range where the image moves by a "
         "millionth, so that there is none to prove.",
-        "",
         "`python benchmarks/coverage.py docs/coverage.md` writes this page. "
         + "; ".join(f"Measured with {one}" for one in versions) + ".",
+    ]
+    lines = [
+        "# What exports",
         "",
+        *(line for paragraph in told for line in (*textwrap.wrap(paragraph, 120), "")),
         "## Largest difference, as a share of the range of the answers",
         "",
         "| model | SavedModel | TFLite | ONNX |",
